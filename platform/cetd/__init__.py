@@ -1,0 +1,1 @@
+"""CET-D's library: models, data, sandbox, rewards. Imports neither Ray nor vLLM."""

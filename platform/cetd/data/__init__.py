@@ -1,0 +1,1 @@
+"""Apps, tokenizers and datasets."""
