@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from random import Random
 
-from cetd.data.phrases import DIALECTS, REDUCER_PHRASES, STEP_PHRASES, VAGUE, Vagueness
+from cetd.data.phrases import DIALECTS, REDUCER_PHRASES, STEP_PHRASES, VAGUE
 from cetd.data.steps import Spec, Step
 
 # How likely each part of a vague text is to be vague; one part always is.
@@ -28,24 +28,31 @@ def word(spec: Spec, dialect: str, complete: bool = True, seed: int = 0) -> str:
     steps: list[str | None] = [_step(spec, step, column) for step in spec.steps]
     result = REDUCER_PHRASES[spec.family][spec.reducer][column]
     if not complete:
-        steps, result = _blur(spec, steps, result, VAGUE[dialect], column, Random(seed))
+        rng = Random(seed)
+        blurred = _blurred(len(steps) + 1, rng)
+        for index, step in enumerate(spec.steps):
+            if blurred[index]:
+                steps[index] = rng.choice((_vague_step(spec, step, column), None))
+        if blurred[-1]:
+            result = VAGUE[dialect].result
     lines = ["<FUNCTION_DEF> f", *(f"<FUNCTIONAL_REQ> {step}" for step in steps if step), f"<CONSTRAINT> {result}"]
     return "\n".join(lines)
 
 
-def _step(spec: Spec, step: Step, column: int, filler: str | None = None) -> str:
-    shown = step.param if filler is None else filler
-    return STEP_PHRASES[spec.family][step.kind][column].format(k=shown)
+def _step(spec: Spec, step: Step, column: int) -> str:
+    return STEP_PHRASES[spec.family][step.kind][column].format(k=step.param)
 
 
-def _blur(
-    spec: Spec, steps: list[str | None], result: str, vague: Vagueness, column: int, rng: Random
-) -> tuple[list[str | None], str]:
-    blurred = [rng.random() < _VAGUE_PART for _ in range(len(steps) + 1)]
+def _vague_step(spec: Spec, step: Step, column: int) -> str:
+    vague = VAGUE[DIALECTS[column]]
+    if step.param is None:
+        return vague.step
+    return STEP_PHRASES[spec.family][step.kind][column].format(k=vague.number)
+
+
+def _blurred(parts: int, rng: Random) -> list[bool]:
+    """Which parts are vague: at least one."""
+    blurred = [rng.random() < _VAGUE_PART for _ in range(parts)]
     if not any(blurred):
-        blurred[rng.randrange(len(blurred))] = True
-    for index, step in enumerate(spec.steps):
-        if blurred[index]:
-            choices = [vague.step, None] if step.param is None else [_step(spec, step, column, vague.number), None]
-            steps[index] = rng.choice(choices)
-    return steps, vague.result if blurred[-1] else result
+        blurred[rng.randrange(parts)] = True
+    return blurred

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Literal, get_args
 
-from cetd.data.steps import ARGUMENT, REDUCERS, STEPS, Family, Kind, Spec, Step, expression, item_expression, signature
+from cetd.data.steps import ARGUMENT, REDUCERS, STEPS, Family, Shape, Spec, expression, item_expression, signature
 
 Layout = Literal["assign", "loop", "temporaries", "nested", "lambda"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
@@ -27,8 +27,8 @@ def program(spec: Spec) -> str:
     lines = [f"def f({argument}):"]
     for step in spec.steps:
         kind = STEPS[spec.family][step.kind]
-        lines.append(f"    {argument} = {expression(spec.family, kind, argument, step.param, element)}")
-    result = expression(spec.family, REDUCERS[spec.family][spec.reducer], argument, None, element)
+        lines.append(f"    {argument} = {expression(spec.family, kind, argument, step.param, element=element)}")
+    result = expression(spec.family, REDUCERS[spec.family][spec.reducer], argument, None, element=element)
     return "\n".join([*lines, f"    return {result}", ""])
 
 
@@ -43,7 +43,8 @@ def source(spec: Spec, rng: Random, layout: Layout | None = None) -> str:
     else:
         lines, value = _statements(spec, layout, element, picks, names)
     reducer = REDUCERS[spec.family][spec.reducer]
-    lines.append(f"    return {expression(spec.family, reducer, _atom(value, spec.family), None, element, picks[-1])}")
+    atom = _atom(value, spec.family)
+    lines.append(f"    return {expression(spec.family, reducer, atom, None, element=element, alternative=picks[-1])}")
     return "\n".join([f"{signature(spec)}:", *lines, ""])
 
 
@@ -51,7 +52,8 @@ def _nested(spec: Spec, element: str, picks: list[int]) -> str:
     value = ARGUMENT[spec.family]
     for step, pick in zip(spec.steps, picks, strict=False):
         kind = STEPS[spec.family][step.kind]
-        value = expression(spec.family, kind, _atom(value, spec.family), step.param, element, pick)
+        atom = _atom(value, spec.family)
+        value = expression(spec.family, kind, atom, step.param, element=element, alternative=pick)
     return value
 
 
@@ -65,31 +67,32 @@ def _statements(
         kind = STEPS[spec.family][step.kind]
         target = names[index] if layout == "temporaries" else value
         if kind.shape == "whole" or layout not in _ITEM_LAYOUTS:
-            lines.append(f"    {target} = {expression(spec.family, kind, value, step.param, element, pick)}")
+            code = expression(spec.family, kind, value, step.param, element=element, alternative=pick)
+            lines.append(f"    {target} = {code}")
         else:
-            lines += _ITEM_LAYOUTS[layout](spec.family, kind, step, value, element, pick)
+            body = item_expression(kind, element, step.param, pick)
+            lines += _ITEM_LAYOUTS[layout](spec.family, kind.shape, body, value, element)
         value = target
     return lines, value
 
 
-def _loop(family: Family, kind: Kind, step: Step, value: str, element: str, pick: int) -> list[str]:
-    body = item_expression(kind, element, step.param, pick)
+def _loop(family: Family, shape: Shape, body: str, value: str, element: str) -> list[str]:
     empty = "[]" if family == "list" else '""'
     lines = [f"    out = {empty}", f"    for {element} in {value}:"]
     indent, item = " " * 8, body
-    if kind.shape == "filter":
+    if shape == "filter":
         lines.append(f"        if {body}:")
         indent, item = " " * 12, element
     lines.append(f"{indent}out.append({item})" if family == "list" else f"{indent}out += {item}")
     return [*lines, f"    {value} = out"]
 
 
-def _lambda(family: Family, kind: Kind, step: Step, value: str, element: str, pick: int) -> list[str]:
-    call = f"{kind.shape}(lambda {element}: {item_expression(kind, element, step.param, pick)}, {value})"
+def _lambda(family: Family, shape: Shape, body: str, value: str, element: str) -> list[str]:
+    call = f"{shape}(lambda {element}: {body}, {value})"
     return [f"    {value} = list({call})" if family == "list" else f'    {value} = "".join({call})']
 
 
-_ITEM_LAYOUTS: dict[Layout, Callable[[Family, Kind, Step, str, str, int], list[str]]] = {
+_ITEM_LAYOUTS: dict[Layout, Callable[[Family, Shape, str, str, str], list[str]]] = {
     "loop": _loop,
     "lambda": _lambda,
 }

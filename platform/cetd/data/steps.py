@@ -152,7 +152,7 @@ def signature(spec: Spec) -> str:
     return f"def f({ARGUMENT[family]}: {ARGUMENT_TYPE[family]}) -> {REDUCERS[family][spec.reducer].returns}"
 
 
-def expression(family: Family, kind: Kind, value: str, param: int | None, element: str, alternative: int = 0) -> str:
+def expression(family: Family, kind: Kind, value: str, param: int | None, *, element: str, alternative: int = 0) -> str:
     """Python for one step or reducer on the expression ``value``, with ``element`` naming an item of it."""
     body = item_expression(kind, element, param, alternative)
     match kind.shape:
@@ -181,4 +181,4 @@ def evaluate(spec: Spec, value: Any) -> Any:
 def _function(family: Family, name: str, param: int | None, reducer: bool) -> Callable[[Any], Any]:
     kind = (REDUCERS if reducer else STEPS)[family][name]
     # Only expressions of the tables above are evaluated.
-    return eval(f"lambda value: {expression(family, kind, 'value', param, 'item')}")
+    return eval(f"lambda value: {expression(family, kind, 'value', param, element='item')}")
