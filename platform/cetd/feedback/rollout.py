@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from cetd.sandbox.outcome import Outcome, pass_rate
 
@@ -54,15 +55,24 @@ class Reward:
     scored: int
 
 
+# What the loop did with a rollout; "ready" ones await their update.
+Status = Literal["ready", "trained", "dropped_quorum", "dropped_stale", "evaluation"]
+
+
 @dataclass(frozen=True)
 class Rollout:
-    """A sample with its reconstructions; ``reward`` is None where fewer LLMs than the quorum were scored."""
+    """A sample with its reconstructions; ``reward`` is None where fewer LLMs than the quorum were scored.
+
+    ``timings`` are seconds by name; ``policy_revision`` names the weights that drew the sample.
+    """
 
     sample: Sample
     reconstructions: tuple[Reconstruction, ...]
     reward: Reward | None = None
     advantage: float | None = None
     timings: dict[str, float] = field(default_factory=dict)
+    status: Status = "trained"
+    policy_revision: str = ""
 
     @property
     def key(self) -> tuple[int, str, int]:
