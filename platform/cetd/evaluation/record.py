@@ -1,0 +1,137 @@
+"""What a feedback run leaves behind while it goes: rollouts, metrics, the stages' busy time, the live view.
+
+Rollouts are written when they are complete and again with their advantage and status, each time as a whole file, so a
+file of an iteration that has not ended can be taken up or dropped by whoever resumes the run.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from cetd.evaluation import scores
+from cetd.evaluation.metrics import METRICS_FILE, MetricsLog, read_metrics
+from cetd.evaluation.progress import Progress
+from cetd.evaluation.utilisation import StageClock
+from cetd.feedback import store
+from cetd.feedback.health import EngineHealth
+from cetd.feedback.rollout import Rollout, Status
+from cetd.run_folder import RunFolder
+
+# The steady state begins when the pipeline is full: after this many updates.
+WARM_UP_UPDATES = 2
+
+
+class Interval(Protocol):
+    """When a worker of a stage was at work."""
+
+    stage: str
+    worker: str
+    start: float
+    end: float
+
+
+@dataclass
+class RunRecord:
+    """Owns the files that grow during a run. ``version`` is the number of updates behind us."""
+
+    folder: RunFolder
+    iterations: int
+    version: int
+    clock: StageClock = field(default_factory=StageClock)
+    totals: dict[str, int] = field(default_factory=lambda: {"rollouts": 0, "unscored": 0, "dropped": 0})
+
+    def __post_init__(self) -> None:
+        self._earlier_s = self._wall_before()
+        self._metrics = MetricsLog(self.folder.path, purge_from=self.version)
+        self._begun = time.time()
+        self._updates: list[float] = []
+        self._last: dict[str, Any] = {}
+        self.progress = Progress(self.iterations)
+
+    @property
+    def wall_s(self) -> float:
+        """Seconds of the run, those before a resume included."""
+        return self._earlier_s + time.time() - self._begun
+
+    def close(self) -> None:
+        self._metrics.close()
+
+    def busy(self, interval: Interval) -> None:
+        """Count a worker's time at a stage."""
+        self.clock.add(interval.stage, interval.worker, interval.start, interval.end)
+
+    def collected(self, iteration: int, rollouts: Sequence[Rollout], status: Status | None = "ready") -> None:
+        """All rollouts of an iteration are complete; ``status=None`` keeps each one's own."""
+        kept = rollouts if status is None else [replace(rollout, status=status) for rollout in rollouts]
+        store.write(store.training_path(self.folder.path, iteration), kept, self.folder.path.name)
+
+    def interrupted(self, ended: Iterable[int]) -> Iterator[tuple[int, list[Rollout]]]:
+        """Iterations that were complete but had not ended, with their rollouts as they were drawn."""
+        known = set(ended)
+        for path in sorted((self.folder.path / "rollouts").glob("iteration-*.parquet")):
+            iteration = int(path.stem.rpartition("-")[2])
+            if iteration not in known:
+                yield iteration, [replace(r, status="ready", advantage=None) for r in store.read(path)]
+
+    def forget(self, iteration: int) -> None:
+        """Remove an iteration's rollouts: it is drawn again."""
+        store.training_path(self.folder.path, iteration).unlink(missing_ok=True)
+
+    def trained(self, rollouts: Sequence[Rollout], staleness: int, update: Mapping[str, float]) -> None:
+        """An update was made from ``rollouts``."""
+        now = time.time()
+        since = self._updates[-1] if self._updates else self._begun
+        self._updates.append(now)
+        self._count(rollouts)
+        self.version += 1
+        self._last = {
+            "iteration": self.version - 1,
+            "policy_version": self.version,
+            "reward": scores.mean_reward(rollouts),
+            "pass_rate": scores.pass_rates(rollouts),
+            "leakage": scores.mean_leakage(rollouts),
+            "requirements_tokens": scores.mean_tokens(rollouts),
+            **update,
+            "staleness_mean": float(staleness),
+            "rollouts": len(rollouts),
+            "dropped": sum(rollout.status != "trained" for rollout in rollouts),
+            "unscored": scores.unscored(rollouts),
+            "cached_share": scores.cached_share(rollouts),
+            "busy": self.clock.shares(now - since, since, now),
+            "rollouts_per_s": len(rollouts) / max(now - since, 1e-9),
+            "iteration_s": now - since,
+            "wall_s": self.wall_s,
+        }
+        self._metrics.write(self._last)
+
+    def dropped(self, iteration: int, rollouts: Sequence[Rollout]) -> None:
+        """An iteration ended without an update."""
+        self._count(rollouts)
+        self.collected(iteration, rollouts, status=None)
+
+    def evaluated(self, version: int, rollouts: Sequence[Rollout]) -> None:
+        """Held-out rollouts of a policy version."""
+        store.write(store.evaluation_path(self.folder.path, version), rollouts, self.folder.path.name)
+
+    def show(self, in_flight: int, engines: Mapping[str, EngineHealth]) -> None:
+        """Refresh the live view."""
+        self.progress.show(self._last, self.totals, in_flight, engines)
+
+    def steady_state(self) -> tuple[float, float]:
+        """(start, end) of the window in which the pipeline was full, in seconds since the epoch."""
+        if len(self._updates) <= WARM_UP_UPDATES:
+            return self._begun, max([*self._updates, self._begun])
+        return self._updates[WARM_UP_UPDATES - 1], self._updates[-1]
+
+    def _count(self, rollouts: Sequence[Rollout]) -> None:
+        self.totals["rollouts"] += len(rollouts)
+        self.totals["unscored"] += scores.unscored(rollouts)
+        self.totals["dropped"] += sum(rollout.status != "trained" for rollout in rollouts)
+
+    def _wall_before(self) -> float:
+        path = self.folder.path / METRICS_FILE
+        lines = [line for line in read_metrics(path) if line["iteration"] < self.version] if path.exists() else []
+        return lines[-1]["wall_s"] if lines else 0.0
