@@ -7,7 +7,7 @@ file of an iteration that has not ended can be taken up or dropped by whoever re
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -35,11 +35,12 @@ class Interval(Protocol):
 
 @dataclass
 class RunRecord:
-    """Owns the files that grow during a run. ``version`` is the number of updates behind us."""
+    """Owns the files that grow during a run; of a resumed one, ``version`` updates and ``ended`` are behind us."""
 
     folder: RunFolder
     iterations: int
     version: int
+    ended: frozenset[int] = frozenset()
     clock: StageClock = field(default_factory=StageClock)
     totals: dict[str, int] = field(default_factory=lambda: {"rollouts": 0, "unscored": 0, "dropped": 0})
 
@@ -48,8 +49,11 @@ class RunRecord:
         self._metrics = MetricsLog(self.folder.path, purge_from=self.version)
         self._begun = time.time()
         self._updates: list[float] = []
+        self._steady_rollouts = 0
         self._last: dict[str, Any] = {}
         self.progress = Progress(self.iterations)
+        for iteration in sorted(self.ended):
+            self._count(store.read(store.training_path(self.folder.path, iteration)))
 
     @property
     def wall_s(self) -> float:
@@ -68,13 +72,18 @@ class RunRecord:
         kept = rollouts if status is None else [replace(rollout, status=status) for rollout in rollouts]
         store.write(store.training_path(self.folder.path, iteration), kept, self.folder.path.name)
 
-    def interrupted(self, ended: Iterable[int]) -> Iterator[tuple[int, list[Rollout]]]:
+    def interrupted(self) -> Iterator[tuple[int, list[Rollout]]]:
         """Iterations that were complete but had not ended, with their rollouts as they were drawn."""
-        known = set(ended)
         for path in sorted((self.folder.path / "rollouts").glob("iteration-*.parquet")):
             iteration = int(path.stem.rpartition("-")[2])
-            if iteration not in known:
+            if iteration not in self.ended:
                 yield iteration, [replace(r, status="ready", advantage=None) for r in store.read(path)]
+
+    def stored(self) -> Iterator[list[Rollout]]:
+        """All rollouts on disk, file by file: those trained on, those to take up, and the evaluations."""
+        for folder in ("rollouts", "evaluations"):
+            for path in sorted((self.folder.path / folder).glob("*.parquet")):
+                yield store.read(path)
 
     def forget(self, iteration: int) -> None:
         """Remove an iteration's rollouts: it is drawn again."""
@@ -85,6 +94,8 @@ class RunRecord:
         now = time.time()
         since = self._updates[-1] if self._updates else self._begun
         self._updates.append(now)
+        if len(self._updates) > WARM_UP_UPDATES:
+            self._steady_rollouts += len(rollouts)
         self._count(rollouts)
         self.version += 1
         self._last = {
@@ -125,6 +136,11 @@ class RunRecord:
         if len(self._updates) <= WARM_UP_UPDATES:
             return self._begun, max([*self._updates, self._begun])
         return self._updates[WARM_UP_UPDATES - 1], self._updates[-1]
+
+    def rollouts_per_s(self) -> float:
+        """Rollouts trained on per second of the steady state."""
+        start, end = self.steady_state()
+        return self._steady_rollouts / (end - start) if end > start else 0.0
 
     def _count(self, rollouts: Sequence[Rollout]) -> None:
         self.totals["rollouts"] += len(rollouts)
