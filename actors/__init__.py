@@ -1,0 +1,1 @@
+"""Ray actors: thin shells that hold a resource (a model, an engine, a sandbox) around cetd."""

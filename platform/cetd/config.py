@@ -188,6 +188,9 @@ class EngineLimits(Section):
     backoff_s: PositiveFloat = Field(1.0, description="first wait before a restart; doubles each time")
     max_backoff_s: PositiveFloat = Field(60.0, description="longest wait before a restart")
     start_timeout_s: PositiveFloat = Field(300.0, description="an engine that is not ready by then is dead")
+    wait_when_down_s: NonNegative = Field(
+        5.0, description="a request waits so long for a dead engine's restart; past it, the run goes on at quorum"
+    )
 
 
 class LLMConfig(Section):
@@ -228,6 +231,7 @@ class LoopConfig(Section):
     apps_per_iteration: Positive = Field(16, description="groups per update")
     group_size: Annotated[int, Field(ge=2)] = Field(8, description="rollouts per app and policy version")
     max_staleness: Natural = Field(2, description="0 is synchronous; k uses rollouts up to k versions old")
+    chunk_apps: Positive = Field(4, description="apps that travel together in the streaming mode")
     checkpoint_every: Positive = Field(10, description="iterations between checkpoints")
     keep_checkpoints: Positive = Field(2, description="checkpoints kept")
     evaluate_every: Natural = Field(0, description="iterations between held-out evaluations; 0: before and after only")

@@ -1,0 +1,162 @@
+"""One feedback run from its models and apps to its summary: brings the workers up, runs the loop, takes all down."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from actors.feedback_loop import FeedbackLoop
+from actors.learner import LearnerClient, LearnerSetup
+from actors.making import Models, make_models
+from actors.reconstruction import ReconstructionLLM
+from actors.rollouts import RolloutWorkers
+from cetd.config import FeedbackJobConfig
+from cetd.data.app import App
+from cetd.data.apps import Apps, load_apps
+from cetd.data.curriculum import Curriculum
+from cetd.data.tokenizer import Tokenizer
+from cetd.errors import InfrastructureError
+from cetd.evaluation.provenance import provenance
+from cetd.evaluation.record import RunRecord
+from cetd.evaluation.summary import summarise, write_summary
+from cetd.feedback import store
+from cetd.feedback.rollout import Rollout
+from cetd.feedback.schedule import Schedule
+from cetd.run_folder import RunFolder
+from cetd.training import checkpoint
+
+log = logging.getLogger("feedback")
+
+
+async def run(config: FeedbackJobConfig, folder: RunFolder, root: Path) -> dict[str, Any]:
+    """Run, or go on, until all iterations have ended; returns the summary, which is also written.
+
+    Raises:
+        ValueError: the configuration, an app, a model or an endpoint cannot be used; the line says which and why.
+        InfrastructureError: something broke beyond its retries; the same command resumes.
+    """
+    apps = load_apps(config.apps)
+    models = await make_models(config, apps, root / "models")
+    schedule = _schedule(config, folder)
+    llms = [ReconstructionLLM(c, models.llms[c.name], models.revisions[c.name]) for c in config.llms]
+    record = RunRecord(folder, config.loop.iterations, schedule.version, frozenset(schedule.ended))
+    workers = RolloutWorkers(config, models.policy, llms, record.busy)
+    learner = LearnerClient(_learner_setup(config, folder, models), folder.path)
+    try:
+        log.info("starting %d engines, the policy, the sandbox and the learner", len(llms))
+        await asyncio.gather(workers.start(), learner.start())
+        curriculum = await _admit(config, apps, models, workers, folder)
+        _remember(workers, record, apps, config)
+        log.info("iteration %d of %d", len(schedule.ended), config.loop.iterations)
+        loop = FeedbackLoop(config, curriculum, _sources(curriculum.train, models), schedule, workers, learner, record)
+        loop.restore()
+        with record.progress:
+            before = await _evaluation(loop, 0)
+            await loop.improve()
+            after = await _evaluation(loop, schedule.version)
+        await learner.stop()
+        return _summary(config, folder, record, before, after)
+    finally:
+        record.close()
+        await workers.close()
+        learner.kill()
+
+
+def _schedule(config: FeedbackJobConfig, folder: RunFolder) -> Schedule:
+    newest = checkpoint.latest(folder.checkpoints)
+    if newest is None:
+        return Schedule(config.loop.iterations, config.loop.max_staleness)
+    log.info("resuming from %s", newest)
+    cursor = checkpoint.read_state(newest).cursor
+    return Schedule.from_cursor(cursor, config.loop.iterations, config.loop.max_staleness)
+
+
+def _learner_setup(config: FeedbackJobConfig, folder: RunFolder, models: Models) -> LearnerSetup:
+    newest = checkpoint.latest(folder.checkpoints)
+    return LearnerSetup(
+        config=config.learner,
+        feedback=config.feedback,
+        run_seed=config.run.seed,
+        start=models.policy,
+        checkpoints=folder.checkpoints,
+        total_steps=config.loop.iterations * config.learner.minibatches,
+        keep=config.loop.keep_checkpoints,
+        first_sequence=checkpoint.read_state(newest).sequence if newest else 0,
+    )
+
+
+async def _admit(
+    config: FeedbackJobConfig, apps: Apps, models: Models, workers: RolloutWorkers, folder: RunFolder
+) -> Curriculum:
+    """Curriculum of the apps whose references pass their tests; measured once per run and then read back."""
+    needed = config.loop.iterations * config.loop.apps_per_iteration
+    candidates = [*apps.train[:needed], *apps.heldout]
+    if folder.admission.exists():
+        admission = folder.read_json(folder.admission)
+    else:
+        log.info("admitting %d apps: each reference runs %d times", len(candidates), config.sandbox.admission_runs)
+        admitted, quarantined = await workers.admit(candidates)
+        admission = {
+            "timeout_s": {app.app_id: app.timeout_s for app in admitted},
+            "quarantined": {one.app_id: one.reason for one in quarantined},
+        }
+        folder.write_json(folder.admission, admission)
+        for app_id, reason in admission["quarantined"].items():
+            log.warning("quarantined %s: %s", app_id, reason)
+    timeouts = admission["timeout_s"]
+    train = [replace(app, timeout_s=timeouts[app.app_id]) for app in apps.train[:needed] if app.app_id in timeouts]
+    heldout = [replace(app, timeout_s=timeouts[app.app_id]) for app in apps.heldout if app.app_id in timeouts]
+    shown = {app.app_id: {"source": app.source_text, "interface": app.interface.text} for app in heldout}
+    folder.write_json(folder.apps, shown)
+    return Curriculum(train, heldout, config.loop.apps_per_iteration, config.run.seed)
+
+
+def _sources(apps: list[App], models: Models) -> dict[str, list[int]]:
+    tokenizer = Tokenizer.load(models.policy)
+    return {app.app_id: tokenizer.encode(app.source_text) for app in apps}
+
+
+def _remember(workers: RolloutWorkers, record: RunRecord, apps: Apps, config: FeedbackJobConfig) -> None:
+    """The reward cache as it was when the run was interrupted."""
+    by_id = {app.app_id: app for app in (*apps.train, *apps.heldout)}
+    sampling = {llm.name: llm.sampling for llm in config.llms}
+    for rollouts in record.stored():
+        workers.cache.rebuild(rollouts, by_id, sampling, config.sandbox)
+
+
+async def _evaluation(loop: FeedbackLoop, version: int) -> list[Rollout]:
+    path = store.evaluation_path(loop.record.folder.path, version)
+    if path.exists():
+        return store.read(path)
+    if loop.schedule.version != version:
+        raise InfrastructureError(f"{path}: the evaluation is gone and its policy with it; begin anew with --restart")
+    log.info("evaluating policy version %d on %d held-out apps", version, len(loop.curriculum.heldout))
+    return await loop.evaluate(loop.curriculum.heldout)
+
+
+def _summary(
+    config: FeedbackJobConfig, folder: RunFolder, record: RunRecord, before: list[Rollout], after: list[Rollout]
+) -> dict[str, Any]:
+    start, end = record.steady_state()
+    summary = summarise(
+        before=before,
+        after=after,
+        engines={llm.name: llm.engine for llm in config.llms},
+        **record.totals,
+        efficiency=record.clock.efficiency(end - start, start, end),
+        stage_seconds={stage: record.clock.busy_seconds(stage) for stage in record.clock.stages},
+        wall_s=record.wall_s,
+        seed=config.run.seed,
+        extras={
+            "shuffle_rewards": config.feedback.shuffle_rewards,
+            "iterations": config.loop.iterations,
+            "rollouts_per_s": record.rollouts_per_s(),
+            "busy": record.clock.shares(end - start, start, end),
+            **provenance(),
+        },
+    )
+    write_summary(folder.path, summary)
+    return summary

@@ -1,0 +1,55 @@
+"""Sandbox actors: run programs against tests in isolation.
+
+A run depends on its arguments alone, so a killed actor is restarted by Ray and the call repeated. A run that the
+sandbox itself could not carry out comes back ``Unscored``, to be tried again by the caller.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import ray
+from cetd.sandbox.admission import Quarantined, admit
+from cetd.sandbox.sandbox import Sandbox
+
+from actors.busy import Busy, busy
+from cetd.config import SandboxConfig
+from cetd.data.app import App
+from cetd.sandbox.outcome import Outcome
+
+
+@dataclass(frozen=True)
+class TestRun:
+    """A program, the tests it is judged by, and the wall-clock limit in seconds; texts by relative path."""
+
+    program: Mapping[str, str]
+    tests: Mapping[str, str]
+    timeout_s: float
+
+
+@ray.remote(max_restarts=10, max_task_retries=10)
+class SandboxActor:
+    """Holds one sandbox with its warm fork server."""
+
+    def __init__(self, config: SandboxConfig) -> None:
+        self._config = config
+        self._sandbox = Sandbox(config)
+        self._slots = ThreadPoolExecutor(config.slots)
+
+    def process_id(self) -> int:
+        return os.getpid()
+
+    def run(self, runs: Sequence[TestRun]) -> tuple[list[Outcome], Busy]:
+        """One outcome per run, in order."""
+        with busy("test", f"sandbox-{os.getpid()}") as interval:
+            outcomes = list(
+                self._slots.map(lambda r: self._sandbox.run(r.program, r.tests, timeout_s=r.timeout_s), runs)
+            )
+        return outcomes, interval
+
+    def admit(self, apps: Sequence[App]) -> tuple[list[App], list[Quarantined]]:
+        """Apps whose reference passes its tests every time, and the others with the reason."""
+        return admit(apps, self._sandbox, self._config.admission_runs)

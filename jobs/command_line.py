@@ -1,0 +1,67 @@
+"""What the command lines of all jobs share: ``--config``, dotted overrides, and errors as one line."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+from cetd import config as configuration
+from cetd.config import Section
+from cetd.errors import InfrastructureError
+
+log = logging.getLogger(__name__)
+
+Config = TypeVar("Config", bound=Section)
+
+# Exit status of a command that was given something it cannot use.
+USAGE = 2
+
+
+def parse(
+    root: type[Config],
+    description: str,
+    argv: list[str] | None,
+    add_arguments: Callable[[argparse.ArgumentParser], None] | None = None,
+) -> tuple[Config, argparse.Namespace]:
+    """The configuration and the other arguments; ends the process with one line on a wrong one."""
+    parser = argparse.ArgumentParser(
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="fields (default): " + _fields(root),
+    )
+    parser.add_argument("--config", type=Path, help="YAML file; presets are under configs/")
+    parser.add_argument("overrides", nargs="*", metavar="section.field=value", help="overrides of the file")
+    if add_arguments:
+        add_arguments(parser)
+    arguments = parser.parse_args(argv)
+    try:
+        return configuration.load(root, arguments.config, arguments.overrides), arguments
+    except configuration.ConfigError as error:
+        fail(error)
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """The boundary of every job: what a user can mend ends the process with one line; a bug keeps its traceback."""
+    try:
+        yield
+    except (ValueError, InfrastructureError) as error:
+        log.debug("where it was raised", exc_info=True)
+        fail(error)
+    except OSError as error:
+        fail(f"{error.filename}: {error.strerror}" if error.filename else error)
+
+
+def fail(error: Exception | str) -> NoReturn:
+    """End the process with one line."""
+    print(f"error: {error}", file=sys.stderr)
+    raise SystemExit(USAGE)
+
+
+def _fields(root: type[Section]) -> str:
+    return "".join(f"\n  {name} ({default}): {text}" for name, default, text in configuration.describe(root))

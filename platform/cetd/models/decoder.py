@@ -1,0 +1,139 @@
+"""The decoder-only language model of the Llama family (Touvron et al. 2023), in plain PyTorch.
+
+RoPE (Su et al. 2021, in the rotate-half layout of Hugging Face), grouped-query attention (Ainslie et al. 2023),
+SwiGLU (Shazeer 2020), RMS norm before each block, tied or untied head. For training and scoring: generation is the
+reconstruction engines' business.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cetd.config import DecoderConfig
+from cetd.models.norm import RMSNorm
+
+INITIAL_STD = 0.02
+
+
+class Attention(nn.Module):
+    """Causal grouped-query attention: ``n_heads / n_kv_heads`` query heads share one key and value head."""
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.q_proj = nn.Linear(config.d_model, config.n_heads * config.d_head, bias=False)
+        self.k_proj = nn.Linear(config.d_model, config.n_kv_heads * config.d_head, bias=False)
+        self.v_proj = nn.Linear(config.d_model, config.n_kv_heads * config.d_head, bias=False)
+        self.o_proj = nn.Linear(config.n_heads * config.d_head, config.d_model, bias=False)
+
+    def forward(self, hidden: Tensor, cosines: Tensor, sines: Tensor, mask: Tensor | None) -> Tensor:
+        config = self.config
+        query = self._split(self.q_proj(hidden), config.n_heads)  # (batch, head, position, d_head)
+        key = self._split(self.k_proj(hidden), config.n_kv_heads)
+        value = self._split(self.v_proj(hidden), config.n_kv_heads)
+        mixed = functional.scaled_dot_product_attention(
+            _rotate(query, cosines, sines),
+            _rotate(key, cosines, sines),
+            value,
+            attn_mask=mask,
+            dropout_p=config.dropout if self.training else 0.0,
+            is_causal=mask is None,
+            enable_gqa=config.n_heads != config.n_kv_heads,
+        )
+        return self.o_proj(mixed.transpose(1, 2).flatten(2))
+
+    def _split(self, projected: Tensor, heads: int) -> Tensor:
+        return projected.unflatten(-1, (heads, self.config.d_head)).transpose(1, 2)
+
+
+class FeedForward(nn.Module):
+    """SwiGLU."""
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        self.gate_proj = nn.Linear(config.d_model, config.d_ff, bias=False)
+        self.up_proj = nn.Linear(config.d_model, config.d_ff, bias=False)
+        self.down_proj = nn.Linear(config.d_ff, config.d_model, bias=False)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return self.down_proj(functional.silu(self.gate_proj(hidden)) * self.up_proj(hidden))
+
+
+class Layer(nn.Module):
+    """Attention and feed-forward, each behind a norm and a residual."""
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        self.dropout = config.dropout
+        self.input_layernorm = RMSNorm(config.d_model, config.norm_eps)
+        self.self_attn = Attention(config)
+        self.post_attention_layernorm = RMSNorm(config.d_model, config.norm_eps)
+        self.mlp = FeedForward(config)
+
+    def forward(self, hidden: Tensor, cosines: Tensor, sines: Tensor, mask: Tensor | None) -> Tensor:
+        hidden = hidden + self._drop(self.self_attn(self.input_layernorm(hidden), cosines, sines, mask))
+        return hidden + self._drop(self.mlp(self.post_attention_layernorm(hidden)))
+
+    def _drop(self, hidden: Tensor) -> Tensor:
+        return functional.dropout(hidden, self.dropout, self.training)
+
+
+class Decoder(nn.Module):
+    """A decoder-only language model."""
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embed_tokens = nn.Embedding(config.vocab_size, config.d_model)
+        self.layers = nn.ModuleList(Layer(config) for _ in range(config.n_layers))
+        self.norm = RMSNorm(config.d_model, config.norm_eps)
+        self.lm_head = None if config.tied_lm_head else nn.Linear(config.d_model, config.vocab_size, bias=False)
+        self.apply(_initialise)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        """Logits (batch, position, vocabulary) of the token after each of ``input_ids`` (batch, position).
+
+        ``attention_mask`` (batch, position) is true (or 1) where there is a token; None means everywhere. Positions
+        count from the row's start, padding included, as Hugging Face counts them.
+
+        Raises:
+            ValueError: the sequence is longer than ``max_positions``.
+        """
+        length = input_ids.shape[1]
+        if length > self.config.max_positions:
+            raise ValueError(
+                f"sequence of {length} tokens: max_positions={self.config.max_positions} is the most; shorten the text"
+            )
+        hidden = self.embed_tokens(input_ids)
+        cosines, sines = self._rotations(length, hidden)
+        mask = None
+        if attention_mask is not None:
+            past = torch.ones(length, length, dtype=torch.bool, device=hidden.device).tril()
+            # A padded row sees itself, so that no softmax is over nothing.
+            own = torch.eye(length, dtype=torch.bool, device=hidden.device)
+            mask = past & (attention_mask.bool()[:, None, None, :] | own)  # (batch, 1, query, key)
+        for layer in self.layers:
+            hidden = layer(hidden, cosines, sines, mask)
+        hidden = self.norm(hidden)
+        return functional.linear(hidden, self.embed_tokens.weight) if self.lm_head is None else self.lm_head(hidden)
+
+    def _rotations(self, length: int, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Cosines and sines (position, d_head), computed in fp32 as angles grow with the position."""
+        config = self.config
+        exponents = torch.arange(0, config.d_head, 2, device=hidden.device, dtype=torch.float32) / config.d_head
+        positions = torch.arange(length, device=hidden.device, dtype=torch.float32)
+        angles = torch.outer(positions, config.rope_theta**-exponents)
+        angles = torch.cat([angles, angles], dim=-1)
+        return angles.cos().to(hidden.dtype), angles.sin().to(hidden.dtype)
+
+
+def _rotate(heads: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
+    first, second = heads.chunk(2, dim=-1)
+    return heads * cosines + torch.cat([-second, first], dim=-1) * sines
+
+
+def _initialise(module: nn.Module) -> None:
+    if isinstance(module, (nn.Linear, nn.Embedding)):
+        nn.init.normal_(module.weight, std=INITIAL_STD)

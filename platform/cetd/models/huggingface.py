@@ -1,0 +1,253 @@
+"""Weights in Hugging Face layout: ``config.json`` and safetensors, as transformers and vLLM read them.
+
+Names are mapped here and nowhere else. Reads single files and shards with an index; never unpickles. A folder is
+written aside and renamed, so it is whole or absent. Tokenizer files are not its business.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from cetd.config import ConfigError, DecoderConfig, EncoderDecoderConfig, validate
+from cetd.models.decoder import Decoder
+from cetd.models.encoder_decoder import EncoderDecoder
+
+PAD_ID, EOS_ID, BOS_ID = 0, 1, 2
+WEIGHTS = "model.safetensors"
+
+_T5_ATTENTION = {"self_attention": "SelfAttention", "cross_attention": "EncDecAttention"}
+# Names of ours to names of theirs; the feed-forward's first matrix depends on the gate and is handled apart.
+_T5_NAMES: list[tuple[str, str]] = [
+    (r"^embedding\.weight$", "shared.weight"),
+    (r"^(encoder|decoder)\.positions\.embedding", r"\1.block.0.layer.0.SelfAttention.relative_attention_bias"),
+    (r"^(encoder|decoder)\.norm\.", r"\1.final_layer_norm."),
+    (r"^(encoder|decoder)\.layers\.(\d+)\.self_norm\.", r"\1.block.\2.layer.0.layer_norm."),
+    (r"^(encoder|decoder)\.layers\.(\d+)\.self_attention\.", r"\1.block.\2.layer.0.SelfAttention."),
+    (r"^decoder\.layers\.(\d+)\.cross_norm\.", r"decoder.block.\1.layer.1.layer_norm."),
+    (r"^decoder\.layers\.(\d+)\.cross_attention\.", r"decoder.block.\1.layer.1.EncDecAttention."),
+    (r"^encoder\.layers\.(\d+)\.feed_forward_norm\.", r"encoder.block.\1.layer.1.layer_norm."),
+    (r"^decoder\.layers\.(\d+)\.feed_forward_norm\.", r"decoder.block.\1.layer.2.layer_norm."),
+    (r"^encoder\.layers\.(\d+)\.feed_forward\.", r"encoder.block.\1.layer.1.DenseReluDense."),
+    (r"^decoder\.layers\.(\d+)\.feed_forward\.", r"decoder.block.\1.layer.2.DenseReluDense."),
+]
+# Copies that some writers store beside the tensor they are tied to, and buffers that are computed here.
+_IGNORED = re.compile(r"^(encoder|decoder)\.embed_tokens\.weight$|rotary_emb\.inv_freq$")
+
+
+class CheckpointError(ValueError):
+    """A model folder that cannot be used; the message is one line for the user."""
+
+
+def save(model: EncoderDecoder | Decoder, folder: Path) -> None:
+    """Write the model's weights and configuration; what else stands in ``folder`` stays.
+
+    Raises:
+        OSError: the disk is full or not writable; what stood there before is untouched.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {_theirs(name, model): value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    config = _t5_config(model.config) if isinstance(model, EncoderDecoder) else _llama_config(model.config)
+    aside = folder / f".{WEIGHTS}.part"
+    try:
+        save_file(tensors, aside, metadata={"format": "pt"})
+        os.replace(aside, folder / WEIGHTS)
+    except (OSError, SafetensorError) as error:
+        aside.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise
+        raise OSError(shutil.disk_usage(folder).free < 2**20 and 28 or 5, f"{error}", str(folder / WEIGHTS)) from error
+    (folder / "config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
+    generation = {
+        key: config[key]
+        for key in ("pad_token_id", "eos_token_id", "bos_token_id", "decoder_start_token_id")
+        if key in config
+    }
+    (folder / "generation_config.json").write_text(json.dumps(generation, indent=2), encoding="utf-8")
+
+
+def load(folder: Path) -> EncoderDecoder | Decoder:
+    """The model of a folder, in fp32 and in training mode.
+
+    Raises:
+        CheckpointError: the folder, its configuration or its tensors cannot be used.
+    """
+    config = read_config(folder)
+    model = EncoderDecoder(config) if isinstance(config, EncoderDecoderConfig) else Decoder(config)
+    found = {name: value for name, value in _tensors(folder).items() if not _IGNORED.search(name)}
+    own = {}
+    for name, parameter in model.state_dict().items():
+        theirs = _theirs(name, model)
+        if theirs not in found:
+            raise CheckpointError(f"{folder}: tensor {theirs} is missing; its config.json is for another model")
+        value = found.pop(theirs)
+        if value.shape != parameter.shape:
+            raise CheckpointError(
+                f"{folder}: tensor {theirs} is {list(value.shape)} but config.json asks for {list(parameter.shape)}"
+            )
+        own[name] = value.float()
+    if config.tied_lm_head:
+        found.pop("lm_head.weight", None)
+    if found:
+        raise CheckpointError(f"{folder}: unexpected tensor {min(found)}; its config.json is for another model")
+    model.load_state_dict(own)
+    return model
+
+
+def read_config(folder: Path) -> EncoderDecoderConfig | DecoderConfig:
+    """The dimensions that ``config.json`` gives.
+
+    Raises:
+        CheckpointError: no such folder, or not a model of a family known here.
+    """
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(
+            f"{folder}: no config.json there; give a Hugging Face folder (config.json, *.safetensors, tokenizer.json)"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: cannot be read: {error}") from None
+    try:
+        match config.get("model_type"):
+            case "t5":
+                return validate(EncoderDecoderConfig, _from_t5(config))
+            case "llama":
+                return validate(DecoderConfig, _from_llama(config))
+            case other:
+                raise CheckpointError(f"{path}: model_type={other!r} is not known here; t5 and llama are")
+    except KeyError as error:
+        raise CheckpointError(f"{path}: {error.args[0]} is missing") from None
+    except ConfigError as error:
+        raise CheckpointError(f"{path}: {error}") from None
+
+
+def _tensors(folder: Path) -> dict[str, Tensor]:
+    index = folder / f"{WEIGHTS}.index.json"
+    names = [WEIGHTS]
+    if index.exists():
+        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    tensors: dict[str, Tensor] = {}
+    for name in names:
+        path = folder / name
+        if path.parent != folder or not path.exists():
+            raise CheckpointError(f"{path}: no such file; weights are read from safetensors only")
+        try:
+            tensors |= load_file(path)
+        except SafetensorError as error:
+            raise CheckpointError(f"{path}: damaged or cut short ({error}); copy it again") from None
+    return tensors
+
+
+def _theirs(name: str, model: EncoderDecoder | Decoder) -> str:
+    if isinstance(model, Decoder):
+        return name if name.startswith("lm_head") else f"model.{name}"
+    for pattern, replacement in _T5_NAMES:
+        name, found = re.subn(pattern, replacement, name)
+        if found:
+            break
+    if model.config.feed_forward == "gated-gelu":
+        name = name.replace("DenseReluDense.wi.", "DenseReluDense.wi_1.").replace(".gate.", ".wi_0.")
+    return name
+
+
+def _t5_config(config: EncoderDecoderConfig) -> dict[str, Any]:
+    gated = config.feed_forward == "gated-gelu"
+    return {
+        "model_type": "t5",
+        "architectures": ["T5ForConditionalGeneration"],
+        "is_encoder_decoder": True,
+        "dtype": "float32",
+        "vocab_size": config.vocab_size,
+        "d_model": config.d_model,
+        "d_ff": config.d_ff,
+        "d_kv": config.d_kv,
+        "num_heads": config.n_heads,
+        "num_layers": config.encoder_layers,
+        "num_decoder_layers": config.decoder_layers,
+        "feed_forward_proj": config.feed_forward,
+        "is_gated_act": gated,
+        "dense_act_fn": "gelu_new" if gated else "relu",
+        "tie_word_embeddings": config.tied_lm_head,
+        "scale_decoder_outputs": config.tied_lm_head,
+        "relative_attention_num_buckets": config.relative_buckets,
+        "relative_attention_max_distance": config.relative_max_distance,
+        "dropout_rate": config.dropout,
+        "layer_norm_epsilon": config.norm_eps,
+        "pad_token_id": PAD_ID,
+        "eos_token_id": EOS_ID,
+        "decoder_start_token_id": PAD_ID,
+    }
+
+
+def _from_t5(config: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "vocab_size": config["vocab_size"],
+        "d_model": config["d_model"],
+        "d_ff": config["d_ff"],
+        "d_kv": config["d_kv"],
+        "n_heads": config["num_heads"],
+        "encoder_layers": config["num_layers"],
+        "decoder_layers": config.get("num_decoder_layers") or config["num_layers"],
+        "feed_forward": config.get("feed_forward_proj", "relu"),
+        "tied_lm_head": config.get("tie_word_embeddings", True),
+        "relative_buckets": config.get("relative_attention_num_buckets", 32),
+        "relative_max_distance": config.get("relative_attention_max_distance", 128),
+        "dropout": config.get("dropout_rate", 0.1),
+        "norm_eps": config.get("layer_norm_epsilon", 1e-6),
+    }
+
+
+def _llama_config(config: DecoderConfig) -> dict[str, Any]:
+    return {
+        "model_type": "llama",
+        "architectures": ["LlamaForCausalLM"],
+        "dtype": "float32",
+        "vocab_size": config.vocab_size,
+        "hidden_size": config.d_model,
+        "intermediate_size": config.d_ff,
+        "head_dim": config.d_head,
+        "num_attention_heads": config.n_heads,
+        "num_key_value_heads": config.n_kv_heads,
+        "num_hidden_layers": config.n_layers,
+        "hidden_act": "silu",
+        "tie_word_embeddings": config.tied_lm_head,
+        "max_position_embeddings": config.max_positions,
+        "rope_theta": config.rope_theta,
+        "rope_parameters": {"rope_type": "default", "rope_theta": config.rope_theta},
+        "rms_norm_eps": config.norm_eps,
+        "attention_bias": False,
+        "mlp_bias": False,
+        "pad_token_id": PAD_ID,
+        "eos_token_id": EOS_ID,
+        "bos_token_id": BOS_ID,
+    }
+
+
+def _from_llama(config: dict[str, Any]) -> dict[str, Any]:
+    heads = config["num_attention_heads"]
+    rope = config.get("rope_parameters") or {}
+    if rope.get("rope_type", "default") != "default" or config.get("rope_scaling"):
+        raise CheckpointError("rope_scaling: only plain rotary positions are known here")
+    return {
+        "vocab_size": config["vocab_size"],
+        "d_model": config["hidden_size"],
+        "d_ff": config["intermediate_size"],
+        "d_head": config.get("head_dim") or config["hidden_size"] // heads,
+        "n_heads": heads,
+        "n_kv_heads": config.get("num_key_value_heads") or heads,
+        "n_layers": config["num_hidden_layers"],
+        "tied_lm_head": config.get("tie_word_embeddings", False),
+        "max_positions": config.get("max_position_embeddings", 2048),
+        "rope_theta": rope.get("rope_theta", config.get("rope_theta", 10_000.0)),
+        "norm_eps": config.get("rms_norm_eps", 1e-6),
+    }
