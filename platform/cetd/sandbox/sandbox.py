@@ -1,0 +1,211 @@
+"""The sandbox: runs a program against an app's tests, isolated, and says what it came to.
+
+Each run is a fresh judge and a fresh candidate forked by a warm server under bubblewrap (see launch, server). A verdict
+comes from the judge alone; what became of the candidate comes from the server; only both together make an outcome.
+Whatever goes wrong on our side is Unscored, never zero, and the next run finds a new server.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import select
+import socket
+import threading
+import time
+from collections.abc import Mapping
+from typing import Self
+
+from cetd.config import SandboxConfig
+from cetd.sandbox.encoding import EncodingError, encode
+from cetd.sandbox.launch import SandboxUnavailable, ServerProcess, base_python
+from cetd.sandbox.outcome import Crashed, Outcome, Scored, Unscored
+from cetd.sandbox.protocol import Done, Start, write_all
+from cetd.sandbox.verdict import RawRun, outcome_of, read_verdict
+
+# Beyond its own limit, within which the server has to report the end of a run.
+_GRACE_S = 10.0
+_READ_BYTES = 1 << 16
+_PIPE_BYTES = 1 << 18
+_PROBE_PROGRAM = {"probe.py": "def answer():\n    return 42\n"}
+_PROBE_TESTS = {"test_probe.py": "from probe import answer\ndef test_answer():\n    assert answer() == 42\n"}
+
+
+class _ServerLostError(Exception):
+    """The fork server died or stopped answering during a run."""
+
+
+class Sandbox:
+    """Runs programs under ``limits``, up to ``limits.slots`` at once; safe to share between threads.
+
+    ``python`` is the interpreter inside, by default the one below this environment.
+
+    Raises:
+        SandboxUnavailable: this machine does not let programs be isolated; nothing runs without.
+    """
+
+    def __init__(self, limits: SandboxConfig, python: str | None = None) -> None:
+        self._limits = limits
+        self._python = python or base_python()
+        self._lock = threading.Lock()
+        self._free_slots = threading.Semaphore(limits.slots)
+        self._server: ServerProcess | None = None
+        self._idle: list[socket.socket] = []
+        self._runs = 0
+        self._closed = False
+        self._start()
+        probe = self.run(_PROBE_PROGRAM, _PROBE_TESTS, timeout_s=_GRACE_S)
+        if not (isinstance(probe, Scored) and probe.passed == 1):
+            self.close()
+            raise SandboxUnavailable(f"a first run did not work: {probe}")
+
+    @property
+    def slots(self) -> int:
+        """Runs that go on at once."""
+        return self._limits.slots
+
+    @property
+    def server_pid(self) -> int | None:
+        """Process id of the running fork server's bubblewrap; None between servers."""
+        server = self._server
+        return server.pid if server else None
+
+    def run(self, program: Mapping[str, str], tests: Mapping[str, str], timeout_s: float | None = None) -> Outcome:
+        """Run ``tests`` against ``program`` (texts by relative path); waits for a free slot first.
+
+        ``timeout_s`` is the wall clock in seconds of the run, by default that of the limits. Of the tests' files, those
+        that define top-level ``test_*`` functions are executed, and the others can be imported by them.
+        """
+        timeout_s = self._limits.timeout_s if timeout_s is None else timeout_s
+        try:
+            job = encode({"tests": dict(tests), "program_paths": list(program)})
+        except EncodingError as error:
+            return Unscored(f"the tests cannot be sent: {error}")
+        try:
+            text = encode(dict(program))
+        except EncodingError as error:
+            return Crashed(f"the program cannot be sent: {error}", 0.0)
+        with self._free_slots:
+            try:
+                server, slot = self._acquire()
+            except SandboxUnavailable as error:
+                return Unscored(str(error))
+            try:
+                raw = self._execute(slot, text, job, timeout_s)
+            except (_ServerLostError, OSError) as error:
+                self._discard(server, slot)
+                return Unscored(f"the sandbox was lost during the run: {error}")
+            self._release(server, slot)
+        return outcome_of(raw, self._limits)
+
+    def close(self) -> None:
+        """End the server and every run in it."""
+        with self._lock:
+            self._closed = True
+            self._stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def _start(self) -> None:
+        self._server = ServerProcess(self._limits, self._python)
+        self._idle = list(self._server.slots)
+
+    def _acquire(self) -> tuple[ServerProcess, socket.socket]:
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("the sandbox is closed: make a new one")
+            if self._server is None:
+                self._start()
+            assert self._server is not None
+            return self._server, self._idle.pop()
+
+    def _release(self, server: ServerProcess, slot: socket.socket) -> None:
+        with self._lock:
+            if server is self._server:
+                self._idle.append(slot)
+            else:
+                slot.close()
+
+    def _discard(self, server: ServerProcess, slot: socket.socket) -> None:
+        slot.close()
+        with self._lock:
+            if server is self._server:
+                self._stop()
+
+    def _stop(self) -> None:
+        """With the lock held. Slots of runs in flight are closed by those, which see the server end."""
+        server, idle = self._server, self._idle
+        self._server, self._idle = None, []
+        for slot in idle:
+            slot.close()
+        if server:
+            server.stop()
+
+    def _execute(self, slot: socket.socket, program: bytes, job: bytes, timeout_s: float) -> RawRun:
+        with self._lock:
+            self._runs += 1
+            run = self._runs
+        with contextlib.ExitStack() as stack:
+
+            def own(fd: int) -> int:
+                stack.callback(os.close, fd)
+                return fd
+
+            program_fd, tests_fd, verdict_fd = (own(os.memfd_create(name)) for name in ("program", "tests", "verdict"))
+            write_all(program_fd, program)
+            write_all(tests_fd, job)
+            output_fd, sink_fd = os.pipe2(os.O_CLOEXEC)
+            own(output_fd)
+            with contextlib.closing(os.fdopen(sink_fd, "wb", buffering=0)):
+                socket.send_fds(slot, [Start(run, timeout_s).pack()], [program_fd, tests_fd, verdict_fd, sink_fd])
+            output = _Output(output_fd, self._limits.output_kb << 10)
+            done = _await_done(slot, output, run, time.monotonic() + timeout_s + _GRACE_S)
+            return RawRun(done, read_verdict(verdict_fd), output.rest())
+
+
+class _Output:
+    """Drains a candidate's output so that it never waits, and keeps the first ``limit`` bytes."""
+
+    def __init__(self, fd: int, limit: int) -> None:
+        os.set_blocking(fd, False)
+        fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        self.fd, self._limit, self._kept = fd, limit, bytearray()
+
+    def drain(self) -> bool:
+        """Read once what is there; False at the end of the stream."""
+        try:
+            data = os.read(self.fd, _READ_BYTES)
+        except BlockingIOError:
+            return True
+        self._kept += data[: self._limit - len(self._kept)]
+        return bool(data)
+
+    def rest(self) -> str:
+        """Everything kept, once all writers are gone."""
+        while self.drain():
+            pass
+        return self._kept.decode("utf-8", "replace")
+
+
+def _await_done(slot: socket.socket, output: _Output, run: int, deadline: float) -> Done:
+    poll = select.poll()
+    poll.register(slot, select.POLLIN)
+    poll.register(output.fd, select.POLLIN)
+    while (left := deadline - time.monotonic()) > 0:
+        ready = [fd for fd, _ in poll.poll(left * 1000)]
+        if output.fd in ready and not output.drain():
+            poll.unregister(output.fd)
+        if slot.fileno() in ready:
+            data = slot.recv(256)
+            if not data:
+                raise _ServerLostError("the fork server ended")
+            done = Done.unpack(data)
+            if done.run != run:
+                raise _ServerLostError(f"an answer to run {done.run} instead of {run}")
+            return done
+    raise _ServerLostError("the fork server does not answer")

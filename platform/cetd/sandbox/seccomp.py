@@ -1,0 +1,150 @@
+"""The system call filter of a candidate, assembled by hand as classic BPF.
+
+Denies (with EPERM) what could reach beyond the run: tracing, mounts, new namespaces, other tasks' memory, kernel
+keyrings, io_uring, sockets other than AF_UNIX and naming those, and memory that no rlimit counts. clone3 answers
+ENOSYS, because its flags lie in memory that a filter cannot read; C libraries then use clone, whose flags it can.
+Runs inside the sandbox: standard library only.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import struct
+
+# name: (x86_64, aarch64); None where the architecture has no such call.
+DENIED: dict[str, tuple[int | None, int | None]] = {
+    "ptrace": (101, 117),
+    "process_vm_readv": (310, 270),
+    "process_vm_writev": (311, 271),
+    "process_madvise": (440, 440),
+    "kcmp": (312, 272),
+    "pidfd_getfd": (438, 438),
+    "mount": (165, 40),
+    "umount2": (166, 39),
+    "pivot_root": (155, 41),
+    "chroot": (161, 51),
+    "open_tree": (428, 428),
+    "move_mount": (429, 429),
+    "fsopen": (430, 430),
+    "fsconfig": (431, 431),
+    "fsmount": (432, 432),
+    "fspick": (433, 433),
+    "mount_setattr": (442, 442),
+    "name_to_handle_at": (303, 264),
+    "open_by_handle_at": (304, 265),
+    "fanotify_init": (300, 262),
+    "quotactl": (179, 60),
+    "unshare": (272, 97),
+    "setns": (308, 268),
+    "bpf": (321, 280),
+    "perf_event_open": (298, 241),
+    "add_key": (248, 217),
+    "request_key": (249, 218),
+    "keyctl": (250, 219),
+    "userfaultfd": (323, 282),
+    "io_uring_setup": (425, 425),
+    "io_uring_enter": (426, 426),
+    "io_uring_register": (427, 427),
+    "bind": (49, 200),
+    "connect": (42, 203),
+    "listen": (50, 201),
+    "accept": (43, 202),
+    "accept4": (288, 242),
+    "memfd_create": (319, 279),
+    "memfd_secret": (447, 447),
+    "shmget": (29, 194),
+    "semget": (64, 190),
+    "msgget": (68, 186),
+    "mq_open": (240, 180),
+    "personality": (135, 92),
+    "syslog": (103, 116),
+    "acct": (163, 89),
+    "swapon": (167, 224),
+    "swapoff": (168, 225),
+    "reboot": (169, 142),
+    "init_module": (175, 105),
+    "finit_module": (313, 273),
+    "delete_module": (176, 106),
+    "kexec_load": (246, 104),
+    "kexec_file_load": (320, 294),
+    "settimeofday": (164, 170),
+    "clock_settime": (227, 112),
+    "adjtimex": (159, 171),
+    "clock_adjtime": (305, 266),
+    "sethostname": (170, 161),
+    "setdomainname": (171, 162),
+    "vhangup": (153, 58),
+    "modify_ldt": (154, None),
+    "iopl": (172, None),
+    "ioperm": (173, None),
+}
+_CLONE, _CLONE3 = (56, 220), (435, 435)
+_SOCKETS = ((41, 198), (53, 199))  # socket, socketpair
+_MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}  # column above, AUDIT_ARCH_*
+
+_NEW_NAMESPACES = 0x7E020080  # every CLONE_NEW*, CLONE_NEWTIME included
+_AF_UNIX = 1
+_LOAD, _JUMP_EQ, _JUMP_GE, _AND, _RETURN = 0x20, 0x15, 0x35, 0x54, 0x06
+_ALLOW, _KILL_PROCESS, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
+_NUMBER_AT, _ARCH_AT, _ARGUMENT_AT = 0, 4, 16  # in struct seccomp_data
+
+_PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _MODE_FILTER = 38, 22, 2
+
+
+def assemble(machine: str) -> bytes:
+    """The filter for ``machine`` (as ``os.uname().machine`` names it), as an array of struct sock_filter.
+
+    Raises:
+        NotImplementedError: no system call numbers are known for the machine.
+    """
+    if machine not in _MACHINES:
+        raise NotImplementedError(f"no system call filter for {machine}: known are {', '.join(_MACHINES)}")
+    column, audit = _MACHINES[machine]
+    deny = _ERRNO | errno.EPERM
+    program = [
+        (_LOAD, 0, 0, _ARCH_AT),
+        (_JUMP_EQ, 1, 0, audit),
+        (_RETURN, 0, 0, _KILL_PROCESS),
+        (_LOAD, 0, 0, _NUMBER_AT),
+        (_JUMP_GE, 0, 1, 0x40000000),  # the x32 numbering of x86_64; no other architecture has such numbers
+        (_RETURN, 0, 0, deny),
+    ]
+    for numbers in DENIED.values():
+        if (number := numbers[column]) is not None:
+            program += [(_JUMP_EQ, 0, 1, number), (_RETURN, 0, 0, deny)]
+    program += [(_JUMP_EQ, 0, 1, _CLONE3[column]), (_RETURN, 0, 0, _ERRNO | errno.ENOSYS)]
+    program += _if_argument(_CLONE[column], [(_AND, 0, 0, _NEW_NAMESPACES), (_JUMP_EQ, 1, 0, 0)], deny)
+    for numbers in _SOCKETS:
+        program += _if_argument(numbers[column], [(_JUMP_EQ, 1, 0, _AF_UNIX)], deny)
+    program.append((_RETURN, 0, 0, _ALLOW))
+    return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
+
+
+def _if_argument(number: int, test: list[tuple[int, int, int, int]], otherwise: int) -> list[tuple[int, int, int, int]]:
+    """For call ``number``: allow when ``test`` of its first argument jumps by one, else return ``otherwise``."""
+    body = [(_LOAD, 0, 0, _ARGUMENT_AT), *test, (_RETURN, 0, 0, otherwise), (_RETURN, 0, 0, _ALLOW)]
+    return [(_JUMP_EQ, 0, len(body), number), *body]
+
+
+class Filter:
+    """An assembled filter, kept in memory in the shape that prctl(2) takes, so that installing it is two calls."""
+
+    def __init__(self, machine: str) -> None:
+        code = assemble(machine)
+        self._code = ctypes.create_string_buffer(code, len(code))
+        self._program = ctypes.create_string_buffer(
+            struct.pack("@HP", len(code) // 8, ctypes.addressof(self._code)), struct.calcsize("@HP")
+        )
+
+    def install(self, libc: ctypes.CDLL) -> None:
+        """Give up new privileges and bind this process and all it will fork.
+
+        Raises:
+            OSError: the kernel refused.
+        """
+        address = ctypes.c_void_p(ctypes.addressof(self._program))
+        if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) or libc.prctl(_PR_SET_SECCOMP, _MODE_FILTER, address, 0, 0):
+            code = ctypes.get_errno()
+            raise OSError(code, f"seccomp: {os.strerror(code)}")

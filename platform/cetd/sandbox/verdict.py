@@ -1,0 +1,78 @@
+"""From what a run left behind to its outcome.
+
+The judge's verdict says what the tests came to, the server's report what became of the processes. Pure functions: the
+only place where it is decided whose fault an end was, the program's or ours.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import dataclass
+from typing import Any
+
+from cetd.config import SandboxConfig
+from cetd.sandbox.encoding import EncodingError, decode
+from cetd.sandbox.outcome import Crashed, Outcome, OutOfMemory, Scored, TestResult, TimedOut, Unscored
+from cetd.sandbox.protocol import Done, read_all
+
+
+@dataclass(frozen=True)
+class RawRun:
+    """What a run left behind: the server's report, the judge's verdict (None: none written) and the output."""
+
+    done: Done
+    verdict: tuple[str, str, list[Any]] | None
+    output: str
+
+
+def read_verdict(fd: int) -> tuple[str, str, list[Any]] | None:
+    """What a judge wrote: (state, reason, results); None where it was ended before or while it wrote."""
+    try:
+        return decode(read_all(fd))
+    except EncodingError:
+        return None
+
+
+def outcome_of(raw: RawRun, limits: SandboxConfig) -> Outcome:
+    """The outcome of a run under ``limits``."""
+    done, output = raw.done, raw.output
+    if done.timed_out or _ran_out_of_cpu(done, limits):
+        return TimedOut(done.wall_s, output)
+    state, reason, results = raw.verdict or ("no verdict", f"the judge's {_ending(done.judge_status)}", [])
+    match state:
+        case "done":
+            tests = tuple(TestResult(*result) for result in results)
+            passed = sum(test.outcome == "passed" for test in tests)
+            return Scored(passed, len(tests), done.wall_s, tests, output)
+        case "memory":
+            return OutOfMemory(done.wall_s, output)
+        case "died":
+            return _after_death(reason, raw, limits)
+        case "load" | "garbage":
+            return Crashed(reason, done.wall_s, output)
+        case _:
+            return Unscored(f"{state}: {reason}")
+
+
+def _after_death(reason: str, raw: RawRun, limits: SandboxConfig) -> Outcome:
+    done = raw.done
+    if done.candidate_was_killed:  # by us, because it had closed its channel and gone on
+        return Crashed(reason, done.wall_s, raw.output)
+    if os.waitstatus_to_exitcode(done.candidate_status) != -signal.SIGKILL:
+        return Crashed(f"{reason}: {_ending(done.candidate_status)}", done.wall_s, raw.output)
+    # Nothing inside can send SIGKILL: the machine ran out of memory, over this program or over something else.
+    if done.peak_kb >= limits.memory_mb << 9:
+        return OutOfMemory(done.wall_s, raw.output)
+    return Unscored("the candidate was killed from outside")
+
+
+def _ran_out_of_cpu(done: Done, limits: SandboxConfig) -> bool:
+    # The first process of a PID namespace is deaf to SIGXCPU; the hard limit's SIGKILL is what ends it.
+    killed = os.waitstatus_to_exitcode(done.candidate_status) in (-signal.SIGXCPU, -signal.SIGKILL)
+    return killed and not done.candidate_was_killed and done.cpu_s >= limits.cpu_s * 0.95
+
+
+def _ending(status: int) -> str:
+    code = os.waitstatus_to_exitcode(status)
+    return f"exit status was {code}" if code >= 0 else f"end was {signal.Signals(-code).name}"
