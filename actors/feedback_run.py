@@ -39,7 +39,7 @@ async def run(config: FeedbackJobConfig, folder: RunFolder, root: Path) -> dict[
         InfrastructureError: something broke beyond its retries; the same command resumes.
     """
     apps = load_apps(config.apps)
-    models = await make_models(config, apps, root / "models")
+    models = await make_models(config, root / "models")
     schedule = _schedule(config, folder)
     llms = [ReconstructionLLM(c, models.llms[c.name], models.revisions[c.name]) for c in config.llms]
     record = RunRecord(folder, config.loop.iterations, schedule.version, frozenset(schedule.ended))

@@ -8,15 +8,13 @@ tests judge, and the policy learns. Runs on local Ray, or on the cluster it is s
 from __future__ import annotations
 
 import argparse
+import asyncio
 import logging
-from contextlib import ExitStack
 
-from cetd.config import ConfigError, FeedbackJobConfig
+from cetd.config import FeedbackJobConfig
 from cetd.run_folder import RunFolder, RunFolderError, runs_root
 from jobs import ROOT
-from jobs.command_line import fail, parse
-
-log = logging.getLogger("jobs.feedback")
+from jobs.command_line import one_line_errors, parse
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 Positive = Annotated[int, Field(gt=0)]
 Natural = Annotated[int, Field(ge=0)]
@@ -292,7 +292,10 @@ class FeedbackJobConfig(Section):
     """The whole of ``python -m jobs.feedback``."""
 
     run: RunConfig = RunConfig()
-    apps: MicroAppsConfig | FolderAppsConfig = Field(MicroAppsConfig(), discriminator="kind")
+    apps: Annotated[
+        Annotated[MicroAppsConfig, Tag("micro")] | Annotated[FolderAppsConfig, Tag("folder")],
+        Discriminator(lambda apps: apps.get("kind", "micro") if isinstance(apps, dict) else getattr(apps, "kind", None)),
+    ] = Field(MicroAppsConfig(), description="where apps come from")
     tokenizer_vocab: Annotated[int, Field(ge=300)] = Field(1024, description="vocabulary of the tokenizer made here")
     policy: PolicyConfig = PolicyConfig()
     llms: tuple[LLMConfig, ...] = Field(min_length=1, description="reconstruction LLMs")
