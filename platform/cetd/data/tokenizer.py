@@ -34,7 +34,7 @@ _MAX_TOKEN_BYTES = 48
 
 
 class Tokenizer:
-    """Text to ids and back. Made by :func:`train` or :func:`load`."""
+    """Text to ids and back. Made by :meth:`train` or :meth:`load`."""
 
     def __init__(self, inner: tokenizers.Tokenizer) -> None:
         inner.encode_special_tokens = True
@@ -83,45 +83,45 @@ class Tokenizer:
         (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
         (folder / "special_tokens_map.json").write_text(json.dumps(special, indent=2), encoding="utf-8")
 
+    @staticmethod
+    def train(texts: Iterable[str], vocab_size: int) -> Tokenizer:
+        """Learn merges from ``texts``; the vocabulary has at most ``vocab_size`` entries.
 
-def train(texts: Iterable[str], vocab_size: int) -> Tokenizer:
-    """Learn merges from ``texts``; the vocabulary has at most ``vocab_size`` entries.
+        Raises:
+            ValueError: a vocabulary that cannot hold the bytes and the special tokens.
+        """
+        if vocab_size < SMALLEST_VOCABULARY:
+            raise ValueError(f"vocab_size={vocab_size} is too small: at least {SMALLEST_VOCABULARY} are needed")
+        inner = tokenizers.Tokenizer(models.BPE())
+        inner.pre_tokenizer = pre_tokenizers.Sequence(
+            [
+                pre_tokenizers.Split(Regex("\n"), behavior="merged_with_previous"),
+                pre_tokenizers.Digits(individual_digits=True),
+                pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+            ]
+        )
+        inner.decoder = decoders.ByteLevel()
+        trainer = trainers.BpeTrainer(
+            vocab_size=vocab_size,
+            special_tokens=[
+                *(AddedToken(token, special=True, normalized=False) for token in _CONTROL),
+                *(AddedToken(token, special=False, normalized=False) for token in STRUCTURE_TOKENS),
+            ],
+            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+            max_token_length=_MAX_TOKEN_BYTES,
+            show_progress=False,
+        )
+        inner.train_from_iterator(texts, trainer)
+        return Tokenizer(inner)
 
-    Raises:
-        ValueError: a vocabulary that cannot hold the bytes and the special tokens.
-    """
-    if vocab_size < SMALLEST_VOCABULARY:
-        raise ValueError(f"vocab_size={vocab_size} is too small: at least {SMALLEST_VOCABULARY} are needed")
-    inner = tokenizers.Tokenizer(models.BPE())
-    inner.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex("\n"), behavior="merged_with_previous"),
-            pre_tokenizers.Digits(individual_digits=True),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    inner.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size,
-        special_tokens=[
-            *(AddedToken(token, special=True, normalized=False) for token in _CONTROL),
-            *(AddedToken(token, special=False, normalized=False) for token in STRUCTURE_TOKENS),
-        ],
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-        max_token_length=_MAX_TOKEN_BYTES,
-        show_progress=False,
-    )
-    inner.train_from_iterator(texts, trainer)
-    return Tokenizer(inner)
+    @staticmethod
+    def load(folder: Path) -> Tokenizer:
+        """Read a folder that :meth:`Tokenizer.save` wrote.
 
-
-def load(folder: Path) -> Tokenizer:
-    """Read a folder that :meth:`Tokenizer.save` wrote.
-
-    Raises:
-        ValueError: no tokenizer there.
-    """
-    file = folder / "tokenizer.json"
-    if not file.is_file():
-        raise ValueError(f"tokenizer={folder}: no tokenizer.json there; save one with Tokenizer.save")
-    return Tokenizer(tokenizers.Tokenizer.from_file(str(file)))
+        Raises:
+            ValueError: no tokenizer there.
+        """
+        file = folder / "tokenizer.json"
+        if not file.is_file():
+            raise ValueError(f"tokenizer={folder}: no tokenizer.json there; save one with Tokenizer.save")
+        return Tokenizer(tokenizers.Tokenizer.from_file(str(file)))
