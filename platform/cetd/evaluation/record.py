@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 from cetd.evaluation import scores
@@ -79,12 +80,6 @@ class RunRecord:
             if iteration not in self.ended:
                 yield iteration, [replace(r, status="ready", advantage=None) for r in store.read(path)]
 
-    def stored(self) -> Iterator[list[Rollout]]:
-        """All rollouts on disk, file by file: those trained on, those to take up, and the evaluations."""
-        for folder in ("rollouts", "evaluations"):
-            for path in sorted((self.folder.path / folder).glob("*.parquet")):
-                yield store.read(path)
-
     def forget(self, iteration: int) -> None:
         """Remove an iteration's rollouts: it is drawn again."""
         store.training_path(self.folder.path, iteration).unlink(missing_ok=True)
@@ -151,3 +146,10 @@ class RunRecord:
         path = self.folder.path / METRICS_FILE
         lines = [line for line in read_metrics(path) if line["iteration"] < self.version] if path.exists() else []
         return lines[-1]["wall_s"] if lines else 0.0
+
+
+def stored_rollouts(run_folder: Path) -> Iterator[list[Rollout]]:
+    """All rollouts of a run, file by file: those trained on, those dropped or interrupted, and the evaluations."""
+    for name in ("rollouts", "evaluations"):
+        for path in sorted((run_folder / name).glob("*.parquet")):
+            yield store.read(path)

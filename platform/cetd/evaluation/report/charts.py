@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cetd.evaluation.report.markup import Html, element, join
 
 WIDTH, HEIGHT = 420.0, 240.0
 LEFT, RIGHT, TOP, BOTTOM = 44.0, 12.0, 10.0, 34.0
+INSET = 8.0
 MOST_POINTS = 240
+FEW = 12
 
 Point = tuple[float, float | None]
 Format = Callable[[float], str]
@@ -22,12 +24,16 @@ Format = Callable[[float], str]
 
 @dataclass(frozen=True)
 class Series:
-    """Points of one name; ``colour`` is a CSS variable. ``marks``: single big points instead of a line."""
+    """Points of one name; ``colour`` is a CSS variable.
+
+    ``marks``: single big points instead of a line. ``smooth``: the values are noisy, so show their moving mean too.
+    """
 
     name: str
     colour: str
     points: Sequence[Point]
     marks: bool = False
+    smooth: bool = True
 
 
 def percent(value: float) -> str:
@@ -45,14 +51,14 @@ def line_chart(
     form: Format = number,
     bounds: tuple[float, float] | None = None,
 ) -> Html:
-    """Values over iterations: each as a thin line, their moving mean as a thick one.
+    """Values over iterations; of noisy ones the moving mean is the thick line, the values themselves a thin one.
 
     ``bounds`` are values that the vertical axis shows in any case, by default 0.
     """
-    series = [Series(one.name, one.colour, _thinned(one.points), one.marks) for one in series]
+    series = [replace(one, points=_thinned(one.points)) for one in series]
     present = [(x, y) for one in series for x, y in one.points if y is not None]
     if not present:
-        return _figure(title, [], element("p", "Nothing recorded yet.", class_="empty"), note)
+        return _figure(title, [], nothing())
     axes = Axes.around([x for x, _ in present], [*(y for _, y in present), *(bounds or (0.0,))], form)
     lines = [_marks(one, axes) if one.marks else _line(one, axes) for one in series]
     return _figure(title, series, _svg(title, axes.drawn("policy updates"), *lines), note)
@@ -61,7 +67,7 @@ def line_chart(
 def bubble_chart(title: str, pairs: Sequence[tuple[float, float, str]], note: str = "") -> Html:
     """(before, after, name) as a square of bubbles; a bubble's area is the number of pairs in its place."""
     if not pairs:
-        return _figure(title, [], element("p", "Nothing recorded yet.", class_="empty"), note)
+        return _figure(title, [], nothing())
     places: dict[tuple[float, float], list[str]] = {}
     for before, after, name in pairs:
         places.setdefault((round(before, 2), round(after, 2)), []).append(name)
@@ -76,9 +82,13 @@ def bubble_chart(title: str, pairs: Sequence[tuple[float, float, str]], note: st
 
 
 def legend(series: Sequence[Series]) -> Html:
-    """Names with their colours."""
-    keys = [element("i", class_="ring" if one.marks else "dot", style=f"--c: var({one.colour})") for one in series]
-    named = [element("span", key, one.name) for key, one in zip(keys, series, strict=True)]
+    """Names with their colours; of series that share one, the first."""
+    first: dict[str, Series] = {}
+    for one in series:
+        first.setdefault(one.colour, one)
+    shapes = ["ring" if one.marks else "dot" for one in first.values()]
+    keys = [element("i", class_=shape, style=f"--c: var({key})") for shape, key in zip(shapes, first, strict=True)]
+    named = [element("span", key, one.name) for key, one in zip(keys, first.values(), strict=True)]
     return element("div", *named, class_="legend")
 
 
@@ -111,7 +121,7 @@ class Axes:
         left, right = _widened(min(xs), max(xs))
         columns = [tick for tick in _ticks(left, right, 5) if left <= tick <= right]
         return Axes(
-            Scale(left, right, LEFT, WIDTH - RIGHT, tuple(columns)),
+            Scale(left, right, LEFT + INSET, WIDTH - RIGHT, tuple(columns)),
             Scale(rows[0], rows[-1], HEIGHT - BOTTOM, TOP, tuple(rows)),
             form,
         )
@@ -130,13 +140,15 @@ class Axes:
         columns = [element("text", number(v), x=self.x.at(v), y=floor + 15, text_anchor="middle") for v in self.x.ticks]
         labels = [element("text", x_label, x=(LEFT + WIDTH - RIGHT) / 2, y=HEIGHT - 4, text_anchor="middle")]
         if y_label:
-            labels.append(element("text", y_label, x=LEFT + 6, y=TOP + 12))
+            middle = (TOP + floor) / 2
+            turned = f"rotate(-90 10 {middle:g})"
+            labels.append(element("text", y_label, x=10.0, y=middle, text_anchor="middle", transform=turned))
         return join([*rows, *columns, *labels])
 
 
 def _line(one: Series, axes: Axes) -> Html:
     points = [(x, y) for x, y in one.points if y is not None]
-    means = _moving_means([y for _, y in points])
+    means = _moving_means([y for _, y in points]) if one.smooth else [y for _, y in points]
     smooth = [(x, y) for (x, _), y in zip(points, means, strict=True)]
     hits = [
         element(
@@ -149,7 +161,7 @@ def _line(one: Series, axes: Axes) -> Html:
         )
         for x, y in points
     ]
-    faint = element("path", d=_path(points, axes), class_="raw") if len(points) > 12 else None
+    faint = element("path", d=_path(points, axes), class_="raw") if one.smooth and len(points) > FEW else None
     return element(
         "g", faint, element("path", d=_path(smooth, axes), class_="mean"), *hits, style=f"--c: var({one.colour})"
     )
@@ -185,7 +197,12 @@ def _bubble(place: tuple[float, float], names: list[str], axes: Axes) -> Html:
     )
 
 
-def _figure(title: str, series: Sequence[Series], body: Html, note: str) -> Html:
+def nothing() -> Html:
+    """What stands where there is nothing to draw."""
+    return element("p", "Nothing recorded yet.", class_="empty")
+
+
+def _figure(title: str, series: Sequence[Series], body: Html, note: str = "") -> Html:
     keys = legend(series) if len(series) > 1 else None
     caption = element("figcaption", note) if note else None
     return element("figure", element("h3", title), keys, body, caption, class_="card")
@@ -208,7 +225,7 @@ def _thinned(points: Sequence[Point]) -> list[Point]:
 
 def _moving_means(values: Sequence[float]) -> list[float]:
     """Centred means over about a tenth of the values; the values themselves where they are few."""
-    reach = len(values) // 20 if len(values) > 12 else 0
+    reach = len(values) // 20 if len(values) > FEW else 0
     return [_mean(values[max(0, i - reach) : i + reach + 1]) or 0.0 for i in range(len(values))]
 
 
@@ -217,7 +234,10 @@ def _mean(values: Sequence[float]) -> float | None:
 
 
 def _widened(low: float, high: float) -> tuple[float, float]:
-    return (low, high) if high > low else (low - 0.5 * (low != 0), high + 1.0)
+    """A stretch that can be divided: around values that are all alike, one wide."""
+    if high - low > max(1e-9 * max(abs(low), abs(high)), 1e-30):
+        return low, high
+    return low - 0.5 * (low != 0), low + 1.0
 
 
 def _ticks(low: float, high: float, count: int) -> list[float]:
@@ -226,7 +246,8 @@ def _ticks(low: float, high: float, count: int) -> list[float]:
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= rough * 0.999)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [round(i * step, 12) for i in range(first, last + 1)]
+    digits = 3 - math.floor(math.log10(step))
+    return [round(i * step, digits) for i in range(first, last + 1)]
 
 
 def bar(name: str, value: str, share: float, strong: bool = False) -> Html:

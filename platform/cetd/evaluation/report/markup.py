@@ -64,8 +64,7 @@ def _shown(character: str) -> str:
     if character in "\n\t" or unicodedata.category(character) not in HIDDEN:
         return character
     code = ord(character)
-    # Unicode has pictures of the 32 control characters: ␀, ␛ and so on.
-    return chr(0x2400 + code) if code < 32 else f"\\u{code:04x}"
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
 
 
 def _escaped(text: str) -> str:

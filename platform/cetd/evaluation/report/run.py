@@ -7,6 +7,7 @@ an error that names it.
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -71,7 +72,8 @@ class Run:
         for line in self.metrics:
             value = line.get(name)
             value = value.get(key) if isinstance(value, dict) and key is not None else value
-            points.append((line["iteration"], value if isinstance(value, (int, float)) else None))
+            drawable = isinstance(value, (int, float)) and math.isfinite(value)
+            points.append((line["iteration"], value if drawable else None))
         return points
 
     def total(self, name: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cetd.evaluation.report.charts import Series, bar, bubble_chart, line_chart, percent
+from cetd.evaluation.report.charts import Series, bar, bubble_chart, line_chart, nothing, percent
 from cetd.evaluation.report.markup import Html, element
 from cetd.evaluation.report.run import Run
 from cetd.evaluation.scores import mean_leakage, mean_reward, mean_tokens, pass_rates
@@ -21,16 +21,13 @@ def colour(run: Run, llm: str) -> str:
 
 def glance(run: Run) -> Html:
     """Tiles of the figures that matter most."""
-    reward_before, reward_after = mean_reward(run.before), mean_reward(run.after)
     planned = (run.config.get("loop") or {}).get("iterations")
     done = run.metrics[-1]["iteration"] + 1 if run.metrics else 0
     tiles = [
-        _tile(
-            "Held-out reward", f"{_figure(reward_before)} → {_figure(reward_after)}", _gain(reward_before, reward_after)
-        ),
+        _reward_tile(run),
         _tile("Policy updates", f"{done:,}", f"of {planned:,} planned" if planned else ""),
         _tile("Rollouts", f"{run.total('rollouts'):,}", f"{run.total('dropped'):,} dropped"),
-        _tile("Unscored", f"{run.total('unscored'):,}", "reconstructions, left out of every mean"),
+        _tile("Unscored", f"{run.total('unscored'):,}", "reconstructions"),
         _tile("Efficiency", _figure(run.efficiency, 2), "busiest stage's busy share"),
         _tile("Wall time", _duration(run.wall_s), ""),
     ]
@@ -83,7 +80,8 @@ def heldout(run: Run) -> Html | None:
     note = "Above the diagonal: better than before. A bubble's area is its number of apps."
     card = element("figure", element("h3", "Before and after"), element("div", table, class_="scroll"), class_="card")
     title = f"Held-out apps ({len(run.before)})"
-    return _section(title, _cards(card, bubble_chart("Reward of each app", _pairs(run.before, run.after), note)))
+    chart = bubble_chart("Reward of each app", _pairs(run.before, run.after), note) if run.after else None
+    return _section(title, _cards(card, chart))
 
 
 def loop(run: Run) -> Html:
@@ -93,9 +91,11 @@ def loop(run: Run) -> Html:
     bars = [bar(stage, percent(share), share, stage == busiest) for stage, share in shares.items()]
     note = f"Busy share of the wall time; efficiency {_figure(run.efficiency, 2)}." if bars else "Nothing recorded yet."
     busy = element("figure", element("h3", "Stage utilisation"), *bars, element("figcaption", note), class_="card")
+    staleness = [Series("staleness", "--s1", run.column("staleness_mean"), smooth=False)]
+    cached = [Series("share", "--s1", run.column("cached_share"), smooth=False)]
     lost = [
-        Series("dropped rollouts", "--s2", run.column("dropped")),
-        Series("unscored reconstructions", "--s4", run.column("unscored")),
+        Series("dropped rollouts", "--s2", run.column("dropped"), smooth=False),
+        Series("unscored reconstructions", "--s4", run.column("unscored"), smooth=False),
     ]
     return _section(
         "The loop",
@@ -103,13 +103,10 @@ def loop(run: Run) -> Html:
             busy,
             line_chart("Rollouts per second", [Series("rollouts/s", "--s1", run.column("rollouts_per_s"))]),
             line_chart("Lost per update", lost, _statuses(run)),
-            line_chart(
-                "Staleness", [Series("staleness", "--s1", run.column("staleness_mean"))], "Mean, in policy versions."
-            ),
-            line_chart(
-                "Answered by the reward cache", [Series("share", "--s1", run.column("cached_share"))], form=percent
-            ),
+            line_chart("Staleness", staleness, "Mean, in policy versions."),
+            line_chart("Answered by the reward cache", cached, "Share of reconstructions.", percent),
             _outcomes(run),
+            small=True,
         ),
     )
 
@@ -121,6 +118,7 @@ def requirements(run: Run) -> Html:
         return line_chart(title, [Series(title.lower(), "--s1", run.column(name))], note)
 
     leakage = [Series("leakage", "--s1", run.column("leakage"))]
+    clipped = [Series("clipped tokens", "--s1", run.column("clip_fraction"))]
     return _section(
         "Requirements and update",
         _cards(
@@ -129,13 +127,8 @@ def requirements(run: Run) -> Html:
             single("Loss", "loss"),
             single("Gradient norm", "grad_norm", "Before clipping."),
             single("KL divergence", "kl", "Estimate per token, to the policy that drew."),
-            line_chart(
-                "Clipped tokens",
-                [Series("clipped tokens", "--s1", run.column("clip_fraction"))],
-                "",
-                percent,
-                (0.0, 0.05),
-            ),
+            line_chart("Clipped tokens", clipped, "Whose gradient the clip removed.", percent, (0.0, 0.05)),
+            small=True,
         ),
     )
 
@@ -170,20 +163,23 @@ def _compared(name: str, before: float | None, after: float | None, mark: str | 
 
 
 def _outcomes(run: Run) -> Html:
+    title = element("h3", "Outcomes of reconstructions")
     kinds = [kind for kind in NAMES.values() if any(run.outcomes[llm, kind] for llm in run.llms)]
-    heads = [element("th", kind.replace("_", " "), class_="n") for kind in kinds]
+    if not kinds:
+        return element("figure", title, nothing(), class_="card")
+    dots = [element("i", class_="dot", style=f"--c: var({colour(run, llm)})") for llm in run.llms]
+    heads = [element("th", dot, llm, class_="n") for dot, llm in zip(dots, run.llms, strict=True)]
     rows = [
         element(
             "tr",
-            element("th", element("i", class_="dot", style=f"--c: var({colour(run, llm)})"), llm, scope="row"),
-            *(element("td", f"{run.outcomes[llm, kind]:,}", class_="n") for kind in kinds),
+            element("th", kind.replace("_", " "), scope="row"),
+            *(element("td", f"{run.outcomes[llm, kind]:,}", class_="n") for llm in run.llms),
         )
-        for llm in run.llms
+        for kind in kinds
     ]
     table = element("div", element("table", element("tr", element("th", ""), *heads), *rows), class_="scroll")
-    body = table if kinds else element("p", "Nothing recorded yet.", class_="empty")
-    note = element("figcaption", "Of training rollouts; only “unscored” is not the program's doing.") if kinds else None
-    return element("figure", element("h3", "Outcomes of reconstructions"), body, note, class_="card")
+    note = element("figcaption", "Of training rollouts; only “unscored” is not the program's doing.")
+    return element("figure", title, table, note, class_="card")
 
 
 def _statuses(run: Run) -> str:
@@ -195,8 +191,15 @@ def _section(title: str, *content: Html) -> Html:
     return element("section", element("h2", title), *content)
 
 
-def _cards(*cards: Html) -> Html:
-    return element("div", *cards, class_="cards")
+def _cards(*cards: Html | None, small: bool = False) -> Html:
+    return element("div", *cards, class_="cards small" if small else "cards")
+
+
+def _reward_tile(run: Run) -> Html:
+    before, after = mean_reward(run.before), mean_reward(run.after)
+    if after is None:
+        return _tile("Held-out reward before", _figure(before), f"in training: {_figure(run.tail_reward)} of late")
+    return _tile("Held-out reward", f"{_figure(before)} → {_figure(after)}", f"{_gain(before, after)}, greedy")
 
 
 def _tile(name: str, value: str, note: str) -> Html:
@@ -216,4 +219,4 @@ def _duration(seconds: float | None) -> str:
         return "–"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+    return f"{hours}h {minutes:02d}m" if hours else f"{minutes}m {rest:02d}s" if minutes else f"{rest}s"
