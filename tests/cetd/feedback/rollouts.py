@@ -37,7 +37,7 @@ ROLLOUTS = st.builds(
     reward=st.none() | st.builds(Reward, NUMBER, NUMBER, NUMBER, NUMBER, COUNT),
     advantage=st.none() | NUMBER,
     timings=st.dictionaries(TEXT, NUMBER, max_size=3),
-    status=st.sampled_from(["trained", "dropped_quorum", "dropped_stale", "evaluation"]),
+    status=st.sampled_from(["ready", "trained", "dropped_quorum", "dropped_stale", "evaluation"]),
     policy_revision=TEXT,
 )
 BATCHES = st.lists(ROLLOUTS, max_size=4, unique_by=lambda rollout: rollout.key)

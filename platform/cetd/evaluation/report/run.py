@@ -77,13 +77,22 @@ class Run:
         return points
 
     def total(self, name: str) -> int:
-        """A count over the whole run: from the summary, else over the iterations so far."""
-        value = self.summary.get(name)
-        return int(value if value is not None else sum(count or 0 for _, count in self.column(name)))
+        """``rollouts``, ``dropped`` or ``unscored`` of the whole run: from the summary, else as stored so far."""
+        if name in self.summary:
+            return int(self.summary[name])
+        match name:
+            case "unscored":
+                return sum(count for (_, outcome), count in self.outcomes.items() if outcome == "unscored")
+            case "dropped":
+                return sum(count for status, count in self.statuses.items() if status.startswith("dropped"))
+            case _:
+                return self.statuses.total()
 
     @cached_property
     def stage_shares(self) -> dict[str, float]:
-        """Busy share of each stage, averaged over the iterations' time; else from the summary's seconds."""
+        """Busy share of each stage: in the steady state as the summary has it, else the mean over the time so far."""
+        if self.summary.get("busy"):
+            return self.summary["busy"]
         weights = [line.get("iteration_s") or 0.0 for line in self.metrics]
         if sum(weights):
             stages = list(

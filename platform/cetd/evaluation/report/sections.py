@@ -158,7 +158,7 @@ def _compared(name: str, before: float | None, after: float | None, mark: str | 
         "tr",
         element("th", key, name, scope="row"),
         *(element("td", cell, class_="n") for cell in cells),
-        element("td", track),
+        element("td", track, class_="wide"),
     )
 
 

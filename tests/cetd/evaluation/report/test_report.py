@@ -123,6 +123,16 @@ def test_shares_come_from_the_iterations_weighted_by_their_time(tmp_path):
     assert run.efficiency == 0.75
 
 
+def test_shares_and_totals_of_the_summary_come_first(tmp_path):
+    folder = make_run(tmp_path / "demo", iterations=2)
+    summary = json.loads((folder / "summary.json").read_text())
+    (folder / "summary.json").write_text(json.dumps(summary | {"busy": {"generate": 0.25}}))
+    run = read_run(folder)
+    assert run.stage_shares == {"generate": 0.25}
+    assert (run.total("rollouts"), run.total("dropped"), run.total("unscored")) == (5120, 16, 12)
+    assert run.efficiency == 0.91
+
+
 def test_outcomes_of_training_are_counted_by_llm(tmp_path):
     store.write(
         store.training_path(tmp_path, 0), [rollout("a", 0, 0, [scored(6), Unscored("x"), scored(0)])], run="demo"
@@ -130,6 +140,7 @@ def test_outcomes_of_training_are_counted_by_llm(tmp_path):
     run = read_run(tmp_path)
     assert run.outcomes == {("small", "scored"): 1, ("medium", "unscored"): 1, ("large", "scored"): 1}
     assert run.statuses == {"trained": 1}
+    assert (run.total("rollouts"), run.total("dropped"), run.total("unscored")) == (1, 0, 1)
     assert run.llms == list(LLMS)
 
 
