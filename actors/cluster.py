@@ -57,7 +57,7 @@ def connected(cpus: float, gpus: float, root: Path) -> Iterator[None]:
             # Workers unpack the working directory by themselves, at a path of their own.
             path = "platform:." if submitted() else f"{root / 'platform'}:{root}"
             environment = {"env_vars": {"PYTHONPATH": path, **_REPRODUCIBLE}}
-            ray.init(address=address, runtime_env=environment, logging_level=logging.WARNING)
+            ray.init(address=address, runtime_env=environment, logging_level=logging.WARNING, log_to_driver=False)
         else:
             os.environ.update(_REPRODUCIBLE)
             os.environ["PYTHONPATH"] = f"{root / 'platform'}:{root}"
@@ -66,6 +66,8 @@ def connected(cpus: float, gpus: float, root: Path) -> Iterator[None]:
                 num_cpus=max(os.cpu_count() or 1, int(cpus) + 1),
                 include_dashboard=False,
                 logging_level=logging.WARNING,
+                # Engines and trainers are talkative; their logs stay in Ray's session folder.
+                log_to_driver=False,
             )
     except ConnectionError as error:
         raise ClusterError(

@@ -20,7 +20,7 @@ from cetd.data.curriculum import Curriculum
 from cetd.data.tokenizer import Tokenizer
 from cetd.errors import InfrastructureError
 from cetd.evaluation.provenance import provenance
-from cetd.evaluation.record import RunRecord
+from cetd.evaluation.record import RunRecord, stored_rollouts
 from cetd.evaluation.summary import summarise, write_summary
 from cetd.feedback import store
 from cetd.feedback.rollout import Rollout
@@ -123,7 +123,7 @@ def _remember(workers: RolloutWorkers, record: RunRecord, apps: Apps, config: Fe
     """The reward cache as it was when the run was interrupted."""
     by_id = {app.app_id: app for app in (*apps.train, *apps.heldout)}
     sampling = {llm.name: llm.sampling for llm in config.llms}
-    for rollouts in record.stored():
+    for rollouts in stored_rollouts(record.folder.path):
         workers.cache.rebuild(rollouts, by_id, sampling, config.sandbox)
 
 

@@ -18,13 +18,13 @@ from typing import Any
 import ray
 import ray.train
 import torch
-from cetd.models.encoder_decoder import EncoderDecoder
 from ray.train.torch import TorchTrainer
 
 from actors.busy import Busy, busy
 from cetd import seeds
 from cetd.config import FeedbackConfig, LearnerConfig
 from cetd.models import huggingface
+from cetd.models.encoder_decoder import EncoderDecoder
 from cetd.training import checkpoint
 from cetd.training.batch import Batch
 from cetd.training.learner import Learner

@@ -15,8 +15,6 @@ from pathlib import Path
 import numpy as np
 import ray
 import torch
-from cetd.generation.encoder_decoder import generate
-from cetd.models.encoder_decoder import EncoderDecoder
 
 from actors.busy import Busy, busy
 from cetd import seeds
@@ -24,7 +22,9 @@ from cetd.config import PolicyConfig, SamplingConfig
 from cetd.data.app import App
 from cetd.data.tokenizer import EOS_ID, PAD_ID, Tokenizer
 from cetd.feedback.rollout import Sample
+from cetd.generation.encoder_decoder import generate
 from cetd.models import huggingface
+from cetd.models.encoder_decoder import EncoderDecoder
 from cetd.training.batch import pad
 
 
@@ -107,5 +107,5 @@ class PolicyActor:
         self._version = weights.version
         digest = blake2b(digest_size=8)
         for name in sorted(tensors):
-            digest.update(tensors[name])
+            digest.update(tensors[name].tobytes())
         self._revision = digest.hexdigest()

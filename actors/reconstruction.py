@@ -116,13 +116,18 @@ class ReconstructionLLM:
 
     async def _bring_up(self) -> None:
         self.health.starting()
-        if self.config.engine == "vllm":
-            from actors.vllm_engine import VLLMEngine as Engine
-        else:
-            from actors.openai_engine import OpenAIEngine as Engine
-        self._actor = Engine.options(num_cpus=self.config.cpus, num_gpus=self.config.gpus).remote(
-            self.config, self._folder
-        )
+        options = {"num_cpus": self.config.cpus, "num_gpus": self.config.gpus}
+        match self.config.engine:
+            # Imported when asked for, as each brings a large library with it.
+            case "vllm":
+                from actors.vllm_engine import CONCURRENT_CALLS, VLLMEngine
+
+                engine: Any = VLLMEngine.options(max_concurrency=CONCURRENT_CALLS, **options)
+            case "openai":
+                from actors.openai_engine import OpenAIEngine
+
+                engine = OpenAIEngine.options(**options)
+        self._actor = engine.remote(self.config, self._folder)
         await asyncio.wait_for(self._actor.process_id.remote(), self.config.limits.start_timeout_s)
         self.health.ready()
         self._serving.set()

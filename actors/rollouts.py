@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
-
-from cetd.sandbox.admission import Quarantined
 
 from actors.busy import Busy
 from actors.policy import Draw, PolicyActor, Weights
@@ -26,6 +25,7 @@ from cetd.feedback.cache import RewardCache, outcome_key, program_key
 from cetd.feedback.leakage import leakage
 from cetd.feedback.rewards import reward
 from cetd.feedback.rollout import Reconstruction, Rollout, Sample
+from cetd.sandbox.admission import Quarantined
 from cetd.sandbox.outcome import Outcome, Unscored
 
 NO_ANSWER = "no answer from the engine within its deadline and retries"
@@ -45,11 +45,13 @@ class RolloutWorkers:
         self.llms = list(llms)
         self._config, self._on_busy = config, on_busy
         policy, sandbox = config.policy, config.sandbox
-        self._policies = [
+        self._policies: list[Any] = [
             PolicyActor.options(num_cpus=policy.cpus, num_gpus=policy.gpus).remote(policy, policy_folder)
             for _ in range(policy.replicas)
         ]
-        self._sandboxes = [SandboxActor.options(num_cpus=sandbox.cpus).remote(sandbox) for _ in range(sandbox.replicas)]
+        self._sandboxes: list[Any] = [
+            SandboxActor.options(num_cpus=sandbox.cpus).remote(sandbox) for _ in range(sandbox.replicas)
+        ]
 
     async def start(self) -> None:
         """Bring everything up.
@@ -197,7 +199,7 @@ class RolloutWorkers:
 def _split(items: Sequence[Any], parts: int) -> list[list[Any]]:
     """Into ``parts`` consecutive shares whose lengths differ by at most one."""
     bounds = [len(items) * part // parts for part in range(parts + 1)]
-    return [list(items[start:end]) for start, end in zip(bounds, bounds[1:], strict=False)]
+    return [list(items[start:end]) for start, end in pairwise(bounds)]
 
 
 async def _value(reference: Any) -> Any:

@@ -12,13 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import ray
-from cetd.sandbox.admission import Quarantined, admit
-from cetd.sandbox.sandbox import Sandbox
 
 from actors.busy import Busy, busy
 from cetd.config import SandboxConfig
 from cetd.data.app import App
+from cetd.sandbox.admission import Quarantined, admit
 from cetd.sandbox.outcome import Outcome
+from cetd.sandbox.sandbox import Sandbox
 
 
 @dataclass(frozen=True)

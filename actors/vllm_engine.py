@@ -32,14 +32,14 @@ class _Request:
     completion: Future[str | None]
 
 
-@ray.remote(max_restarts=0, max_concurrency=CONCURRENT_CALLS)
+@ray.remote(max_restarts=0)
 class VLLMEngine:
     """Holds the engine and the thread that steps it."""
 
     def __init__(self, config: LLMConfig, folder: Path) -> None:
         on_cpu = not config.gpus
         os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
-        os.environ["VLLM_LOGGING_LEVEL"] = "WARNING"
+        os.environ["VLLM_LOGGING_LEVEL"] = "ERROR"
         os.environ["VLLM_NO_USAGE_STATS"] = "1"
         os.environ["HF_HUB_OFFLINE"] = "1"
         if on_cpu:
@@ -88,6 +88,8 @@ class VLLMEngine:
         return completions, interval
 
     def _step_for_ever(self) -> None:
+        from vllm import RequestOutput
+
         running: dict[str, _Request] = {}
         request_ids = itertools.count()
         try:
@@ -96,7 +98,7 @@ class VLLMEngine:
                 for request in self._arrivals(wait=not running):
                     self._add(str(next(request_ids)), request, running)
                 for output in self._engine.step() if running else ():
-                    if output.finished:
+                    if isinstance(output, RequestOutput) and output.finished:
                         running.pop(output.request_id).completion.set_result(output.outputs[0].text)
                 self._abort_late(running)
         finally:

@@ -38,19 +38,27 @@ class Section(BaseModel):
 class EncoderDecoderConfig(Section):
     """Dimensions of a T5-family encoder-decoder."""
 
-    vocab_size: Positive = Field(1024, description="rows of the embedding; set from the tokenizer where one is made")
-    d_model: Positive = Field(128, description="width of the residual stream")
-    d_ff: Positive = Field(384, description="inner width of the feed-forward block")
-    d_kv: Positive = Field(32, description="size of one attention head")
-    n_heads: Positive = Field(4, description="attention heads; n_heads * d_kv may differ from d_model, as in T5")
-    encoder_layers: Positive = Field(3, description="layers of the encoder")
-    decoder_layers: Positive = Field(3, description="layers of the decoder")
-    feed_forward: Literal["relu", "gated-gelu"] = Field("relu", description="T5 v1.0 uses relu, v1.1 gated-gelu")
-    tied_lm_head: bool = Field(True, description="share the embedding with the output head (scaled by d_model**-0.5)")
-    relative_buckets: Annotated[int, Field(ge=4)] = Field(32, description="relative position buckets")
-    relative_max_distance: Positive = Field(128, description="distance from which all positions share a bucket")
-    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="dropout rate while training")
-    norm_eps: PositiveFloat = Field(1e-6, description="epsilon of T5's RMS norm")
+    vocab_size: Positive = Field(
+        default=1024, description="rows of the embedding; set from the tokenizer where one is made"
+    )
+    d_model: Positive = Field(default=128, description="width of the residual stream")
+    d_ff: Positive = Field(default=384, description="inner width of the feed-forward block")
+    d_kv: Positive = Field(default=32, description="size of one attention head")
+    n_heads: Positive = Field(
+        default=4, description="attention heads; n_heads * d_kv may differ from d_model, as in T5"
+    )
+    encoder_layers: Positive = Field(default=3, description="layers of the encoder")
+    decoder_layers: Positive = Field(default=3, description="layers of the decoder")
+    feed_forward: Literal["relu", "gated-gelu"] = Field(
+        default="relu", description="T5 v1.0 uses relu, v1.1 gated-gelu"
+    )
+    tied_lm_head: bool = Field(
+        default=True, description="share the embedding with the output head (scaled by d_model**-0.5)"
+    )
+    relative_buckets: Annotated[int, Field(ge=4)] = Field(default=32, description="relative position buckets")
+    relative_max_distance: Positive = Field(default=128, description="distance from which all positions share a bucket")
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.0, description="dropout rate while training")
+    norm_eps: PositiveFloat = Field(default=1e-6, description="epsilon of T5's RMS norm")
 
     @model_validator(mode="after")
     def _distances_fit_buckets(self) -> EncoderDecoderConfig:
@@ -65,18 +73,22 @@ class EncoderDecoderConfig(Section):
 class DecoderConfig(Section):
     """Dimensions of a Llama-family decoder-only language model."""
 
-    vocab_size: Positive = Field(1024, description="rows of the embedding; set from the tokenizer where one is made")
-    d_model: Positive = Field(128, description="width of the residual stream")
-    d_ff: Positive = Field(384, description="inner width of the SwiGLU block")
-    d_head: Positive = Field(32, description="size of one attention head; even, because RoPE rotates pairs")
-    n_heads: Positive = Field(4, description="query heads")
-    n_kv_heads: Positive = Field(4, description="key and value heads; divides n_heads (grouped-query attention)")
-    n_layers: Positive = Field(4, description="layers")
-    tied_lm_head: bool = Field(True, description="share the embedding with the output head")
-    max_positions: Positive = Field(256, description="longest sequence")
-    rope_theta: PositiveFloat = Field(10_000.0, description="base of the rotary frequencies")
-    norm_eps: PositiveFloat = Field(1e-6, description="epsilon of the RMS norm")
-    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="dropout rate while training")
+    vocab_size: Positive = Field(
+        default=1024, description="rows of the embedding; set from the tokenizer where one is made"
+    )
+    d_model: Positive = Field(default=128, description="width of the residual stream")
+    d_ff: Positive = Field(default=384, description="inner width of the SwiGLU block")
+    d_head: Positive = Field(default=32, description="size of one attention head; even, because RoPE rotates pairs")
+    n_heads: Positive = Field(default=4, description="query heads")
+    n_kv_heads: Positive = Field(
+        default=4, description="key and value heads; divides n_heads (grouped-query attention)"
+    )
+    n_layers: Positive = Field(default=4, description="layers")
+    tied_lm_head: bool = Field(default=True, description="share the embedding with the output head")
+    max_positions: Positive = Field(default=256, description="longest sequence")
+    rope_theta: PositiveFloat = Field(default=10_000.0, description="base of the rotary frequencies")
+    norm_eps: PositiveFloat = Field(default=1e-6, description="epsilon of the RMS norm")
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.0, description="dropout rate while training")
 
     @model_validator(mode="after")
     def _heads_divide(self) -> DecoderConfig:
@@ -93,21 +105,21 @@ class DecoderConfig(Section):
 class OptimizerConfig(Section):
     """AdamW and its schedule."""
 
-    learning_rate: PositiveFloat = Field(5e-4, description="peak learning rate")
-    betas: tuple[Fraction, Fraction] = Field((0.9, 0.999), description="AdamW's moment decay rates")
-    eps: PositiveFloat = Field(1e-8, description="AdamW's epsilon")
-    weight_decay: NonNegative = Field(0.0, description="decoupled weight decay of matrices (never of norms)")
-    schedule: Literal["constant", "linear", "cosine"] = Field("constant", description="decay after the warm-up")
-    warmup_steps: Natural = Field(0, description="steps of linear warm-up")
-    min_learning_rate: NonNegative = Field(0.0, description="where the decay ends")
-    clip: PositiveFloat = Field(1.0, description="largest gradient norm")
+    learning_rate: PositiveFloat = Field(default=5e-4, description="peak learning rate")
+    betas: tuple[Fraction, Fraction] = Field(default=(0.9, 0.999), description="AdamW's moment decay rates")
+    eps: PositiveFloat = Field(default=1e-8, description="AdamW's epsilon")
+    weight_decay: NonNegative = Field(default=0.0, description="decoupled weight decay of matrices (never of norms)")
+    schedule: Literal["constant", "linear", "cosine"] = Field(default="constant", description="decay after the warm-up")
+    warmup_steps: Natural = Field(default=0, description="steps of linear warm-up")
+    min_learning_rate: NonNegative = Field(default=0.0, description="where the decay ends")
+    clip: PositiveFloat = Field(default=1.0, description="largest gradient norm")
 
 
 class PretrainConfig(Section):
     """Supervised training of a model that the run makes for itself."""
 
-    steps: Natural = Field(900, description="optimizer steps")
-    batch_size: Positive = Field(32, description="examples per step")
+    steps: Natural = Field(default=900, description="optimizer steps")
+    batch_size: Positive = Field(default=32, description="examples per step")
     optimizer: OptimizerConfig = OptimizerConfig(learning_rate=3e-3, schedule="cosine", warmup_steps=50)
 
 
@@ -117,19 +129,23 @@ class PretrainConfig(Section):
 class MicroAppsConfig(Section):
     """Generated apps: functions composed of parameterised steps and a reducer."""
 
-    kind: Literal["micro"] = "micro"
-    train: Positive = Field(4000, description="apps to learn from")
-    heldout: Positive = Field(64, description="apps that measure the policy; their compositions are not in train")
+    kind: Literal["micro"] = Field(
+        default="micro", description="micro: generated; folder: folders with an app.yaml each"
+    )
+    train: Positive = Field(default=4000, description="apps to learn from")
+    heldout: Positive = Field(
+        default=64, description="apps that measure the policy; their compositions are not in train"
+    )
     heldout_set: Literal["validation", "test"] = Field(
-        "validation", description="validation is for tuning; test was never looked at while tuning"
+        default="validation", description="validation is for tuning; test was never looked at while tuning"
     )
     families: tuple[Literal["list", "int", "string"], ...] = Field(
-        ("list",), min_length=1, description="what the functions take: lists, ints, strings"
+        default=("list",), min_length=1, description="what the functions take: lists, ints, strings"
     )
-    min_steps: Positive = Field(1, description="fewest steps of an app")
-    max_steps: Annotated[int, Field(ge=1, le=4)] = Field(2, description="most steps of an app")
-    tests_per_app: Positive = Field(6, description="assertions per app, each obtained by running the reference")
-    seed: Natural = Field(0, description="seed of the generator; the run's seed does not change the apps")
+    min_steps: Positive = Field(default=1, description="fewest steps of an app")
+    max_steps: Annotated[int, Field(ge=1, le=4)] = Field(default=2, description="most steps of an app")
+    tests_per_app: Positive = Field(default=6, description="assertions per app, each obtained by running the reference")
+    seed: Natural = Field(default=0, description="seed of the generator; the run's seed does not change the apps")
 
     @model_validator(mode="after")
     def _steps_are_a_range(self) -> MicroAppsConfig:
@@ -141,7 +157,7 @@ class MicroAppsConfig(Section):
 class FolderAppsConfig(Section):
     """Apps from folders that hold an ``app.yaml`` each."""
 
-    kind: Literal["folder"] = "folder"
+    kind: Literal["folder"] = Field(default="folder", description="as above")
     train: Path = Field(description="folder of app folders to learn from")
     heldout: Path = Field(description="folder of app folders that measure the policy")
 
@@ -152,17 +168,19 @@ class FolderAppsConfig(Section):
 class SamplingConfig(Section):
     """How tokens are drawn."""
 
-    temperature: NonNegative = Field(1.0, description="0 is greedy")
-    top_k: Natural = Field(0, description="keep the k likeliest tokens; 0 keeps all")
-    top_p: Annotated[float, Field(gt=0, le=1)] = Field(1.0, description="keep the smallest nucleus of this mass")
-    max_new_tokens: Positive = Field(64, description="longest output in tokens")
+    temperature: NonNegative = Field(default=1.0, description="0 is greedy")
+    top_k: Natural = Field(default=0, description="keep the k likeliest tokens; 0 keeps all")
+    top_p: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=1.0, description="keep the smallest nucleus of this mass"
+    )
+    max_new_tokens: Positive = Field(default=64, description="longest output in tokens")
 
 
 class PolicyConfig(Section):
     """The policy: CET-D, where it starts from, and how many replicas generate."""
 
-    name: Name = Field("cetd", description="name in logs and reports")
-    path: Path | None = Field(None, description="Hugging Face folder to start from; unset: made by `pretrain`")
+    name: Name = Field(default="cetd", description="name in logs and reports")
+    path: Path | None = Field(default=None, description="Hugging Face folder to start from; unset: made by `pretrain`")
     model: EncoderDecoderConfig = EncoderDecoderConfig()
     pretrain: PretrainConfig = Field(
         PretrainConfig(steps=800), description="first stage: source to complete requirements"
@@ -171,10 +189,10 @@ class PolicyConfig(Section):
         PretrainConfig(steps=150), description="second stage: vague wordings and all dialects mixed in"
     )
     sampling: SamplingConfig = SamplingConfig()
-    max_source_tokens: Positive = Field(256, description="longer sources are refused")
-    replicas: Positive = Field(1, description="policy actors")
-    cpus: PositiveFloat = Field(0.25, description="CPUs that Ray sets aside per actor")
-    gpus: NonNegative = Field(0.0, description="GPUs per actor")
+    max_source_tokens: Positive = Field(default=256, description="longer sources are refused")
+    replicas: Positive = Field(default=1, description="policy actors")
+    cpus: PositiveFloat = Field(default=0.25, description="CPUs that Ray sets aside per actor")
+    gpus: NonNegative = Field(default=0.0, description="GPUs per actor")
 
 
 # ------------------------------------------------------------------------------------ reconstruction LLMs
@@ -183,13 +201,14 @@ class PolicyConfig(Section):
 class EngineLimits(Section):
     """Health and patience of one engine."""
 
-    request_timeout_s: PositiveFloat = Field(120.0, description="deadline of one request; past it: retried")
-    max_retries: Natural = Field(2, description="further tries of a failed request before it is unscored")
-    backoff_s: PositiveFloat = Field(1.0, description="first wait before a restart; doubles each time")
-    max_backoff_s: PositiveFloat = Field(60.0, description="longest wait before a restart")
-    start_timeout_s: PositiveFloat = Field(300.0, description="an engine that is not ready by then is dead")
+    request_timeout_s: PositiveFloat = Field(default=120.0, description="deadline of one request; past it: retried")
+    max_retries: Natural = Field(default=2, description="further tries of a failed request before it is unscored")
+    backoff_s: PositiveFloat = Field(default=1.0, description="first wait before a restart; doubles each time")
+    max_backoff_s: PositiveFloat = Field(default=60.0, description="longest wait before a restart")
+    start_timeout_s: PositiveFloat = Field(default=300.0, description="an engine that is not ready by then is dead")
     wait_when_down_s: NonNegative = Field(
-        5.0, description="a request waits so long for a dead engine's restart; past it, the run goes on at quorum"
+        default=5.0,
+        description="a request waits so long for a dead engine's restart; past it, the run goes on at quorum",
     )
 
 
@@ -197,20 +216,22 @@ class LLMConfig(Section):
     """One reconstruction LLM and the engine that runs it."""
 
     name: Name = Field(description="name in logs, rollouts and reports; unique")
-    engine: Literal["vllm", "openai"] = Field("vllm", description="in a Ray actor, or an OpenAI-compatible endpoint")
-    path: Path | None = Field(None, description="Hugging Face folder; unset: made by `pretrain` (vllm only)")
-    base_url: str | None = Field(None, description="endpoint of the openai engine, ending in /v1")
-    api_key_env: str | None = Field(None, description="environment variable that holds the endpoint's key")
-    served_model: str | None = Field(None, description="model name at the endpoint; unset: `name`")
+    engine: Literal["vllm", "openai"] = Field(
+        default="vllm", description="in a Ray actor, or an OpenAI-compatible endpoint"
+    )
+    path: Path | None = Field(default=None, description="Hugging Face folder; unset: made by `pretrain` (vllm only)")
+    base_url: str | None = Field(default=None, description="endpoint of the openai engine, ending in /v1")
+    api_key_env: str | None = Field(default=None, description="environment variable that holds the endpoint's key")
+    served_model: str | None = Field(default=None, description="model name at the endpoint; unset: `name`")
     model: DecoderConfig = DecoderConfig()
     pretrain: PretrainConfig = PretrainConfig()
-    dialects: tuple[str, ...] = Field(("plain",), min_length=1, description="dialects the LLM is taught")
+    dialects: tuple[str, ...] = Field(default=("plain",), min_length=1, description="dialects the LLM is taught")
     sampling: SamplingConfig = SamplingConfig(temperature=0.0)
     limits: EngineLimits = EngineLimits()
-    cpus: PositiveFloat = Field(0.25, description="CPUs that Ray sets aside for the engine")
-    gpus: NonNegative = Field(0.0, description="GPUs of the engine")
-    kv_cache_gb: PositiveFloat = Field(1.0, description="KV cache on CPU, in GiB")
-    threads: Positive = Field(1, description="threads of the CPU engine")
+    cpus: PositiveFloat = Field(default=0.25, description="CPUs that Ray sets aside for the engine")
+    gpus: NonNegative = Field(default=0.0, description="GPUs of the engine")
+    kv_cache_gb: PositiveFloat = Field(default=1.0, description="KV cache on CPU, in GiB")
+    threads: Positive = Field(default=1, description="threads of the CPU engine")
 
     @model_validator(mode="after")
     def _engine_has_what_it_needs(self) -> LLMConfig:
@@ -227,65 +248,75 @@ class LLMConfig(Section):
 class LoopConfig(Section):
     """The streaming loop."""
 
-    iterations: Positive = Field(100, description="policy updates")
-    apps_per_iteration: Positive = Field(16, description="groups per update")
-    group_size: Annotated[int, Field(ge=2)] = Field(8, description="rollouts per app and policy version")
-    max_staleness: Natural = Field(2, description="0 is synchronous; k uses rollouts up to k versions old")
-    chunk_apps: Positive = Field(4, description="apps that travel together in the streaming mode")
-    checkpoint_every: Positive = Field(10, description="iterations between checkpoints")
-    keep_checkpoints: Positive = Field(2, description="checkpoints kept")
-    evaluate_every: Natural = Field(0, description="iterations between held-out evaluations; 0: before and after only")
+    iterations: Positive = Field(default=100, description="policy updates")
+    apps_per_iteration: Positive = Field(default=16, description="groups per update")
+    group_size: Annotated[int, Field(ge=2)] = Field(default=8, description="rollouts per app and policy version")
+    max_staleness: Natural = Field(default=2, description="0 is synchronous; k uses rollouts up to k versions old")
+    chunk_apps: Positive = Field(default=4, description="apps that travel together in the streaming mode")
+    checkpoint_every: Positive = Field(default=10, description="iterations between checkpoints")
+    keep_checkpoints: Positive = Field(default=2, description="checkpoints kept")
+    evaluate_every: Natural = Field(
+        default=0, description="iterations between held-out evaluations; 0: before and after only"
+    )
 
 
 class FeedbackConfig(Section):
     """Reward, advantage and loss."""
 
-    reward_scale: PositiveFloat = Field(1.0, description="factor on the reward")
-    variance_penalty: NonNegative = Field(0.1, description="weight of the spread between LLMs")
-    spread: Literal["variance", "std"] = Field("variance", description="how the spread is measured")
-    quorum: Positive = Field(2, description="fewest scored LLMs for a rollout to count")
-    leakage_penalty: NonNegative = Field(0.5, description="weight of the verbatim overlap with the source")
-    leakage_ngram: Positive = Field(8, description="length in tokens of the n-grams compared with the source")
-    advantage: Literal["grpo", "grpo-no-std", "rloo", "none"] = Field("grpo", description="baseline within the group")
-    loss: Literal["clipped", "reward-weighted"] = Field("clipped", description="policy loss")
-    clip_ratio: PositiveFloat = Field(0.2, description="importance ratios are clipped to 1 ± this")
-    kl_weight: NonNegative = Field(0.0, description="weight of the k3 KL estimate to the starting policy")
-    shuffle_rewards: bool = Field(False, description="control run: rewards are permuted over the batch")
+    reward_scale: PositiveFloat = Field(default=1.0, description="factor on the reward")
+    variance_penalty: NonNegative = Field(default=0.1, description="weight of the spread between LLMs")
+    spread: Literal["variance", "std"] = Field(default="variance", description="how the spread is measured")
+    quorum: Positive = Field(default=2, description="fewest scored LLMs for a rollout to count")
+    leakage_penalty: NonNegative = Field(default=0.5, description="weight of the verbatim overlap with the source")
+    leakage_ngram: Positive = Field(default=8, description="length in tokens of the n-grams compared with the source")
+    advantage: Literal["grpo", "grpo-no-std", "rloo", "none"] = Field(
+        default="grpo", description="baseline within the group"
+    )
+    loss: Literal["clipped", "reward-weighted"] = Field(default="clipped", description="policy loss")
+    clip_ratio: PositiveFloat = Field(default=0.2, description="importance ratios are clipped to 1 ± this")
+    kl_weight: NonNegative = Field(default=0.0, description="weight of the k3 KL estimate to the starting policy")
+    shuffle_rewards: bool = Field(default=False, description="control run: rewards are permuted over the batch")
 
 
 class LearnerConfig(Section):
     """The learner under Ray Train."""
 
-    workers: Positive = Field(1, description="data-parallel workers; must divide apps_per_iteration * group_size")
+    workers: Positive = Field(
+        default=1, description="data-parallel workers; must divide apps_per_iteration * group_size"
+    )
     optimizer: OptimizerConfig = OptimizerConfig(clip=0.5)
-    minibatches: Positive = Field(1, description="optimizer steps per iteration, over disjoint parts of the batch")
-    max_failures: Natural = Field(3, description="worker restarts before the run fails")
-    cpus: PositiveFloat = Field(0.25, description="CPUs that Ray sets aside per worker")
-    gpus: NonNegative = Field(0.0, description="GPUs per worker")
+    minibatches: Positive = Field(
+        default=1, description="optimizer steps per iteration, over disjoint parts of the batch"
+    )
+    max_failures: Natural = Field(default=3, description="worker restarts before the run fails")
+    cpus: PositiveFloat = Field(default=0.25, description="CPUs that Ray sets aside per worker")
+    gpus: NonNegative = Field(default=0.0, description="GPUs per worker")
 
 
 class SandboxConfig(Section):
     """Limits of one test run, and how many run at once."""
 
-    replicas: Positive = Field(1, description="sandbox actors")
-    slots: Positive = Field(2, description="runs at once per actor")
-    timeout_s: PositiveFloat = Field(2.0, description="wall clock of one app's tests; the whole tree is killed")
-    cpu_s: Positive = Field(2, description="RLIMIT_CPU in seconds")
-    memory_mb: Positive = Field(256, description="RLIMIT_AS in MiB")
-    processes: Natural = Field(16, description="processes and threads of one run")
-    file_mb: Positive = Field(8, description="RLIMIT_FSIZE and the size of /tmp, in MiB")
-    output_kb: Positive = Field(64, description="output kept per run in KiB; the rest is drained and dropped")
-    max_retries: Natural = Field(2, description="further tries when the sandbox itself fails")
-    admission_runs: Positive = Field(2, description="times a reference must pass its tests to be admitted")
-    cpus: PositiveFloat = Field(0.25, description="CPUs that Ray sets aside per actor")
+    replicas: Positive = Field(default=1, description="sandbox actors")
+    slots: Positive = Field(default=2, description="runs at once per actor")
+    timeout_s: PositiveFloat = Field(default=2.0, description="wall clock of one app's tests; the whole tree is killed")
+    cpu_s: Positive = Field(default=2, description="RLIMIT_CPU in seconds")
+    memory_mb: Positive = Field(default=256, description="RLIMIT_AS in MiB")
+    processes: Natural = Field(default=16, description="processes and threads of one run")
+    file_mb: Positive = Field(default=8, description="RLIMIT_FSIZE and the size of /tmp, in MiB")
+    output_kb: Positive = Field(default=64, description="output kept per run in KiB; the rest is drained and dropped")
+    max_retries: Natural = Field(default=2, description="further tries when the sandbox itself fails")
+    admission_runs: Positive = Field(default=2, description="times a reference must pass its tests to be admitted")
+    cpus: PositiveFloat = Field(default=0.25, description="CPUs that Ray sets aside per actor")
 
 
 class RunConfig(Section):
     """Where a run lives, and its seed."""
 
-    name: Name = Field("feedback", description="runs/<name> is the run folder; the same name resumes")
-    seed: Natural = Field(0, description="every draw of the run derives from it")
-    root: Path | None = Field(None, description="folder of all runs; unset: runs/, or see README under ray job submit")
+    name: Name = Field(default="feedback", description="runs/<name> is the run folder; the same name resumes")
+    seed: Natural = Field(default=0, description="every draw of the run derives from it")
+    root: Path | None = Field(
+        default=None, description="folder of all runs; unset: runs/, or see README under ray job submit"
+    )
 
 
 class FeedbackJobConfig(Section):
@@ -294,10 +325,14 @@ class FeedbackJobConfig(Section):
     run: RunConfig = RunConfig()
     apps: Annotated[
         Annotated[MicroAppsConfig, Tag("micro")] | Annotated[FolderAppsConfig, Tag("folder")],
-        Discriminator(lambda apps: apps.get("kind", "micro") if isinstance(apps, dict) else getattr(apps, "kind", None)),
-    ] = Field(MicroAppsConfig(), description="where apps come from")
-    tokenizer_vocab: Annotated[int, Field(ge=300)] = Field(1024, description="vocabulary of the tokenizer made here")
-    policy: PolicyConfig = PolicyConfig()
+        Discriminator(
+            lambda apps: apps.get("kind", "micro") if isinstance(apps, dict) else getattr(apps, "kind", None)
+        ),
+    ] = Field(default=MicroAppsConfig(), description="where apps come from")
+    tokenizer_vocab: Annotated[int, Field(ge=300)] = Field(
+        default=1024, description="vocabulary of the tokenizer made here"
+    )
+    policy: PolicyConfig = Field(default=PolicyConfig.model_validate({}), description="the policy")
     llms: tuple[LLMConfig, ...] = Field(min_length=1, description="reconstruction LLMs")
     loop: LoopConfig = LoopConfig()
     feedback: FeedbackConfig = FeedbackConfig()

@@ -98,7 +98,7 @@ class _Decoding:
         future = torch.ones(steps, steps, dtype=torch.bool, device=states.device).triu(1)
         self._bias = model.decoder.positions(steps, steps).masked_fill(future, torch.finfo(states.dtype).min)
         rows = input_ids.shape[0] * samples
-        self._layers = [_LayerCache(layer, states, samples, rows, steps) for layer in model.decoder.layers]
+        self._layers = [_LayerCache(layer, states, samples, rows, steps) for layer in model.decoder.blocks()]
 
     def step(self, last: Tensor, step: int) -> Tensor:
         """Logits (rows, vocabulary) in fp32 after token ``last`` (rows,) at position ``step``."""

@@ -136,6 +136,10 @@ class Stack(nn.Module):
         self.norm = RMSNorm(config.d_model, config.norm_eps)
         self.dropout = config.dropout
 
+    def blocks(self) -> list[Layer]:
+        """The layers, in order."""
+        return [layer for layer in self.layers if isinstance(layer, Layer)]
+
     def forward(
         self, hidden: Tensor, bias: Tensor, states: Tensor | None = None, cross_bias: Tensor | None = None
     ) -> Tensor:

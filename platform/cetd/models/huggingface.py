@@ -64,7 +64,7 @@ def save(model: EncoderDecoder | Decoder, folder: Path) -> None:
         aside.unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise
-        raise OSError(shutil.disk_usage(folder).free < 2**20 and 28 or 5, f"{error}", str(folder / WEIGHTS)) from error
+        raise OSError((shutil.disk_usage(folder).free < 2**20 and 28) or 5, f"{error}", str(folder / WEIGHTS)) from error
     (folder / "config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
     generation = {
         key: config[key]

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import torch
 import torch.distributed as dist
+from torch import Tensor
 
 from cetd.config import FeedbackConfig, LearnerConfig
 from cetd.feedback import losses
 from cetd.models.encoder_decoder import EncoderDecoder
 from cetd.models.log_probs import sequence_log_probs
 from cetd.training.batch import Batch, pad
-from cetd.training.optimizer import learning_rate, make_optimizer
+from cetd.training.optimizer import apply_gradients, learning_rate, make_optimizer
 
 
 class Learner:
@@ -47,25 +48,22 @@ class Learner:
                 statistics[name] = statistics.get(name, 0.0) + value / self.config.minibatches
         return statistics
 
-    def _step(self, batch: Batch, part: range) -> dict[str, float]:
+    def gradients(self, batch: Batch, part: range) -> dict[str, float]:
+        """Set the gradients of this worker's share of the rows ``part``, normalised by the tokens of all of them."""
         mine = list(part)[self.rank :: self.config.workers]
         tokens = sum(len(batch.targets[i]) for i in part)
+        self.optimizer.zero_grad(set_to_none=True)
+        if not mine:
+            return {}
         apps = sorted({batch.rows[i] for i in mine})
-        sources, source_mask = pad([batch.sources[app] for app in apps], 0, torch.long)
-        rows = torch.tensor([apps.index(batch.rows[i]) for i in mine])
-        targets, mask = pad([batch.targets[i] for i in mine], 0, torch.long)
-        old_log_probs, _ = pad([batch.log_probs[i] for i in mine], 0.0, torch.float32)
-        advantages = torch.tensor([batch.advantages[i] for i in mine])
+        sources, source_mask = self._pad([batch.sources[app] for app in apps], torch.long)
+        rows = torch.tensor([apps.index(batch.rows[i]) for i in mine], device=sources.device)
+        targets, mask = self._pad([batch.targets[i] for i in mine], torch.long)
+        old_log_probs, _ = self._pad([batch.log_probs[i] for i in mine], torch.float32)
+        advantages = torch.tensor([batch.advantages[i] for i in mine], device=sources.device)
 
-        self.optimizer.zero_grad(set_to_none=False)
         log_probs = sequence_log_probs(self.model, sources, source_mask, targets, mask, rows=rows)
-        if self.feedback.loss == "clipped":
-            loss, statistics = losses.clipped(
-                log_probs, old_log_probs, advantages, mask, self.feedback.clip_ratio, denominator=tokens
-            )
-        else:
-            loss = losses.reward_weighted(log_probs, advantages, mask, denominator=tokens)
-            statistics = {}
+        loss, statistics = self._loss(log_probs, old_log_probs, advantages, mask, tokens)
         if self.reference is not None:
             with torch.no_grad():
                 reference = sequence_log_probs(self.reference, sources, source_mask, targets, mask, rows=rows)
@@ -73,20 +71,36 @@ class Learner:
             loss = loss + self.feedback.kl_weight * divergence
             statistics["kl_to_start"] = float(divergence.detach())
         loss.backward()
+        return {"loss": float(loss.detach()), **statistics}
+
+    def _loss(
+        self, log_probs: Tensor, old_log_probs: Tensor, advantages: Tensor, mask: Tensor, tokens: int
+    ) -> tuple[Tensor, dict[str, float]]:
+        match self.feedback.loss:
+            case "clipped":
+                clip = self.feedback.clip_ratio
+                return losses.clipped(log_probs, old_log_probs, advantages, mask, clip, denominator=tokens)
+            case "reward-weighted":
+                return losses.reward_weighted(log_probs, advantages, mask, denominator=tokens), {}
+
+    def _step(self, batch: Batch, part: range) -> dict[str, float]:
+        statistics = self.gradients(batch, part)
         self._sum_over_workers()
+        norm = apply_gradients(self.optimizer, self.steps, self.total_steps, self.config.optimizer)
         rate = learning_rate(self.steps, self.total_steps, self.config.optimizer)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.optimizer.clip)
-        self.optimizer.step()
         self.steps += 1
-        return {**statistics, "loss": float(loss.detach()), "grad_norm": float(norm), "learning_rate": rate}
+        return {**statistics, "grad_norm": norm, "learning_rate": rate}
+
+    def _pad(self, sequences: list[list[int]] | list[list[float]], dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        padded, mask = pad(sequences, 0, dtype)
+        device = self.model.embedding.weight.device
+        return padded.to(device), mask.to(device)
 
     def _sum_over_workers(self) -> None:
         if self.config.workers == 1:
             return
-        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
-        flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+        parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).reshape(-1) for p in parameters])
         dist.all_reduce(flat)
-        for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
-            gradient.copy_(part.view_as(gradient))
+        for parameter, part in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
+            parameter.grad = part.view_as(parameter)

@@ -1,0 +1,83 @@
+"""python -m jobs.bench feedback [--config configs/feedback/demo.yaml] [--iterations 30] [section.field=value …]
+
+Benchmarks, each a ratio against a named alternative in the same run; printed, and written to runs/bench/NAME.json.
+
+feedback: rollouts per second of the streaming loop against the synchronous loop, on the same models, apps and machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from cetd import config as configuration
+from cetd.config import FeedbackJobConfig
+from cetd.feedback import durable
+from cetd.run_folder import RunFolder, runs_root
+from jobs import ROOT
+from jobs.command_line import one_line_errors
+
+FIGURES = ("rollouts_per_s", "efficiency", "busy")
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", choices=["feedback"], help="which benchmark")
+    parser.add_argument("--config", type=Path, default=Path("configs/feedback/demo.yaml"))
+    parser.add_argument("--iterations", type=int, default=30, help="policy updates per mode")
+    parser.add_argument("overrides", nargs="*", metavar="section.field=value")
+    arguments = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    with one_line_errors():
+        feedback(arguments.config, arguments.iterations, arguments.overrides)
+
+
+def feedback(path: Path, iterations: int, overrides: list[str]) -> dict[str, Any]:
+    """Time both modes of the loop and print the table; returns what is written as JSON."""
+    shared = [*overrides, f"loop.iterations={iterations}", f"loop.checkpoint_every={iterations}"]
+    streaming = configuration.load(FeedbackJobConfig, path, [*shared, "run.name=bench-streaming"])
+    synchronous = configuration.load(
+        FeedbackJobConfig, path, [*shared, "run.name=bench-synchronous", "loop.max_staleness=0"]
+    )
+    root = runs_root(streaming.run.root)
+    results = {"synchronous": _timed(synchronous, root), "streaming": _timed(streaming, root)}
+    ratio = results["streaming"]["rollouts_per_s"] / results["synchronous"]["rollouts_per_s"]
+    report = {"benchmark": "feedback", "iterations": iterations, "results": results, "ratio": ratio}
+    durable.write_text(root / "bench" / "feedback.json", json.dumps(report, indent=2))
+    _print(results, ratio)
+    return report
+
+
+def _timed(config: FeedbackJobConfig, root: Path) -> dict[str, Any]:
+    from actors.cluster import connected, wanted
+    from actors.feedback_run import run
+
+    with RunFolder(root, config.run.name) as folder:
+        folder.clear()
+        folder.adopt(config)
+        with connected(*wanted(config), ROOT):
+            summary = asyncio.run(run(config, folder, root))
+    return {figure: summary[figure] for figure in (*FIGURES, "revision", "hardware")}
+
+
+def _print(results: dict[str, dict[str, Any]], ratio: float) -> None:
+    table = Table(title="The loop's steady state", title_justify="left")
+    for column in ("mode", "rollouts/s", "efficiency", *next(iter(results.values()))["busy"]):
+        table.add_column(column, justify="right")
+    for mode, figures in results.items():
+        busy = [f"{share:.0%}" for share in figures["busy"].values()]
+        table.add_row(mode, f"{figures['rollouts_per_s']:.1f}", f"{figures['efficiency']:.2f}", *busy)
+    console = Console()
+    console.print(table)
+    console.print(f"streaming / synchronous: {ratio:.2f} x the rollouts per second")
+
+
+if __name__ == "__main__":
+    main()
