@@ -7,6 +7,7 @@ program: that spoils its own answers and nothing else. Runs inside the sandbox: 
 
 from __future__ import annotations
 
+import _thread
 import builtins
 import importlib
 import os
@@ -26,6 +27,7 @@ from cetd.sandbox.sources import SourceFinder
 _CHANNEL, _PROGRAM = 3, 4
 _CONSTANT_BYTES = 64 << 10
 _MESSAGE_LENGTH = 2000
+_THREAD_STACK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Confinement:
 def main(channel_fd: int, program_fd: int, output_fd: int, confinement: Confinement) -> None:
     """Lock this process in, then serve calls; does not return."""
     try:
+        os.setsid()  # a process group spans PID namespaces: kill(0, 9) would reach the server's
         namespaces.keep_only([0, output_fd, output_fd, channel_fd, program_fd])
         channel = socket.socket(fileno=_CHANNEL)
         try:
@@ -63,6 +66,7 @@ def main(channel_fd: int, program_fd: int, output_fd: int, confinement: Confinem
 
 
 def _lock_in(confinement: Confinement) -> None:
+    _thread.stack_size(_THREAD_STACK)  # the usual 8 MiB each would use up the address space that a program may map
     namespaces.map_ids(confinement.uid, confinement.gid)
     namespaces.mount_private(confinement.file_mb)
     namespaces.set_limits(confinement.cpu_s, confinement.address_bytes, confinement.processes, confinement.file_mb)

@@ -57,12 +57,13 @@ ctypes.CDLL(None).dl_iterate_phdr(visit, None)
 print(json.dumps({"executable": os.path.realpath(sys.executable), "folders": folders, "libraries": libraries}))
 """
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
-_REMEDY = (
+REMEDY = (
     "allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces>0, "
     "kernel.apparmor_restrict_unprivileged_userns=0; in a container a seccomp profile that permits them)"
 )
 _START_S = 30.0
 _STOP_S = 5.0
+_LOG_BYTES = 1 << 20
 
 
 class SandboxUnavailable(RuntimeError):  # noqa: N818 - named for what is the case, as the callers' messages read
@@ -141,10 +142,11 @@ def arguments(bwrap: str, files: PythonFiles, *, root: bool) -> list[str]:
     return command
 
 
-def _bundle(limits: SandboxConfig, slots: list[int]) -> bytes:
+def _bundle(limits: SandboxConfig, slots: list[int], lifeline: int) -> bytes:
     here = Path(__file__).parent
     modules = [(name, (here / f"{name}.py").read_text(encoding="utf-8")) for name in _INSIDE]
-    config = limits.model_dump(include={"cpu_s", "memory_mb", "processes", "file_mb"}) | {"slots": slots}
+    config = limits.model_dump(include={"cpu_s", "memory_mb", "processes", "file_mb"})
+    config |= {"slots": slots, "lifeline": lifeline}
     return json.dumps({"modules": modules, "config": config}).encode()
 
 
@@ -158,6 +160,8 @@ def _memory_file(name: str, data: bytes = b"") -> int:
 class ServerProcess:
     """A running fork server and one control socket per slot; ends with this process at the latest.
 
+    Once it was stopped, ``last_words`` is the last line that bubblewrap or the server wrote, if any.
+
     Raises:
         SandboxUnavailable: bubblewrap is missing, or may not make namespaces here.
     """
@@ -166,24 +170,28 @@ class ServerProcess:
         bwrap = shutil.which("bwrap")
         if bwrap is None:
             raise SandboxUnavailable("bubblewrap is not installed: install the package that has bwrap (bubblewrap)")
-        command = arguments(bwrap, python_files(python), root=os.geteuid() == 0)
+        files = python_files(python)
         pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(limits.slots)]
         self.slots = [ours for ours, _ in pairs]
-        inside = [theirs.fileno() for _, theirs in pairs]
-        bundle, self._log = _memory_file("bundle", _bundle(limits, inside)), os.memfd_create("log")
-        command += [python_files(python).executable, "-P", "-s", "-S", "-B", "-X", "utf8", "-c", _BOOT, str(bundle)]
+        self._lifeline, theirs = socket.socketpair()
+        inside = [theirs, *(socket for _, socket in pairs)]
+        lifeline, *slots = (socket.fileno() for socket in inside)
+        bundle, self._log = _memory_file("bundle", _bundle(limits, slots, lifeline)), os.memfd_create("log")
+        command = arguments(bwrap, files, root=os.geteuid() == 0)
+        command += [files.executable, "-P", "-s", "-S", "-B", "-X", "utf8", "-c", _BOOT, str(bundle)]
         self._process: subprocess.Popen[bytes] | None = None
         self._failure: OSError | None = None
+        self.last_words = ""
         started = threading.Event()
         # --die-with-parent means the thread that started it, so that thread has to live as long.
-        keeper = threading.Thread(
-            target=self._keep, args=(command, [*inside, bundle], started), name="sandbox server", daemon=True
+        self._keeper = threading.Thread(
+            target=self._keep, args=(command, [lifeline, *slots, bundle], started), name="sandbox server", daemon=True
         )
-        keeper.start()
+        self._keeper.start()
         started.wait()
         os.close(bundle)
-        for _, theirs in pairs:
-            theirs.close()
+        for end in inside:
+            end.close()
         self._await_ready()
 
     @property
@@ -196,7 +204,12 @@ class ServerProcess:
         """End the server and everything in it; returns when it is gone. Closing ``slots`` is their users' part."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait(_STOP_S)
+        self._keeper.join()
+        self._lifeline.settimeout(_STOP_S)
+        self._lifeline.recv(1)  # the end of the stream: every process of the server has let go of it
+        self._lifeline.close()
+        lines = os.pread(self._log, _LOG_BYTES, 0).decode(errors="replace").strip().splitlines()
+        self.last_words = lines[-1] if lines else ""
         os.close(self._log)
 
     def _keep(self, command: list[str], fds: list[int], started: threading.Event) -> None:
@@ -210,6 +223,7 @@ class ServerProcess:
             started.set()
         if self._process is not None:
             self._process.wait()
+            self._lifeline.shutdown(socket.SHUT_WR)
 
     def _await_ready(self) -> None:
         try:
@@ -221,8 +235,8 @@ class ServerProcess:
                     raise OSError("the server ended while it started")
                 slot.settimeout(None)
         except OSError as error:
-            said = os.pread(self._log, 4000, 0).decode(errors="replace").strip() or str(error)
             for slot in self.slots:
                 slot.close()
             self.stop()
-            raise SandboxUnavailable(f"programs cannot be isolated here: {said.splitlines()[-1]}; {_REMEDY}") from None
+            said = self.last_words or str(error)
+            raise SandboxUnavailable(f"programs cannot be isolated here: {said}; {REMEDY}") from None

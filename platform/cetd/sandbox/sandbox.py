@@ -19,7 +19,7 @@ from typing import Self
 
 from cetd.config import SandboxConfig
 from cetd.sandbox.encoding import EncodingError, encode
-from cetd.sandbox.launch import SandboxUnavailable, ServerProcess, base_python
+from cetd.sandbox.launch import REMEDY, SandboxUnavailable, ServerProcess, base_python
 from cetd.sandbox.outcome import Crashed, Outcome, Scored, Unscored
 from cetd.sandbox.protocol import Done, Start, write_all
 from cetd.sandbox.verdict import RawRun, outcome_of, read_verdict
@@ -58,7 +58,7 @@ class Sandbox:
         probe = self.run(_PROBE_PROGRAM, _PROBE_TESTS, timeout_s=_GRACE_S)
         if not (isinstance(probe, Scored) and probe.passed == 1):
             self.close()
-            raise SandboxUnavailable(f"a first run did not work: {probe}")
+            raise SandboxUnavailable(f"a first run did not work: {probe}; {REMEDY}")
 
     @property
     def slots(self) -> int:
@@ -95,7 +95,7 @@ class Sandbox:
                 raw = self._execute(slot, text, job, timeout_s)
             except (_ServerLostError, OSError) as error:
                 self._discard(server, slot)
-                return Unscored(f"the sandbox was lost during the run: {error}")
+                return Unscored(f"the sandbox was lost during the run: {error} {server.last_words}".strip())
             self._release(server, slot)
         return outcome_of(raw, self._limits)
 

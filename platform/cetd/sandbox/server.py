@@ -14,6 +14,7 @@ import os
 import select
 import signal
 import socket
+import sys
 import time
 from typing import Any
 
@@ -35,7 +36,10 @@ _EXIT_GRACE_S = 0.05
 
 
 def main(config: dict[str, Any]) -> None:
-    """Serve runs on ``config["slots"]`` (descriptors of sequenced-packet sockets) until one of them closes."""
+    """Serve runs on ``config["slots"]`` (sequenced-packet sockets) until a slot or the parent's lifeline ends.
+
+    bubblewrap's --die-with-parent does not suffice: it may not signal a server that has left root.
+    """
     if os.geteuid() == 0:
         namespaces.become_unprivileged(UNPRIVILEGED_UID)
     for name in _WARM:
@@ -49,24 +53,24 @@ def main(config: dict[str, Any]) -> None:
         file_mb=config["file_mb"],
         filter=Filter(os.uname().machine),
     )
-    slots: list[int] = config["slots"]
     gc.collect()
     gc.freeze()  # keeps collections in the forks from copying shared pages
-    workers = set()
+    ends = select.poll()
+    ends.register(config["lifeline"], select.POLLIN)
+    slots: list[int] = config["slots"]
     for slot in slots:
-        pid = os.fork()
+        pid, pidfd = namespaces.spawn()
         if pid == 0:
             _silence()
             for other in slots:
                 if other != slot:
                     os.close(other)
-            _serve(socket.socket(fileno=slot), confinement)
-            os._exit(0)
-        workers.add(pid)
+            _as_child(_serve, socket.socket(fileno=slot), confinement)
+        ends.register(pidfd, select.POLLIN)
     for slot in slots:
         os.close(slot)
-    while os.wait()[0] not in workers:  # as first process of the namespace it reaps strays, too
-        pass
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # strays come to the first process of a namespace, to be reaped
+    ends.poll()
     os._exit(0)
 
 
@@ -125,6 +129,8 @@ def _run(start: Start, fds: dict[str, int], control: socket.socket, confinement:
 def _as_child(body: Any, *arguments: Any) -> None:
     try:
         body(*arguments)
+    except BaseException as error:  # noqa: BLE001 - the end of a process: said in the log, or in a candidate's output
+        sys.excepthook(type(error), error, error.__traceback__)
     finally:
         os._exit(1)
 

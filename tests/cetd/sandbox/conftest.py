@@ -1,0 +1,99 @@
+"""A sandbox of one slot, so that consecutive runs share all that could be shared, and a look at what it holds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from cetd.config import SandboxConfig, validate
+from cetd.sandbox.outcome import Outcome, Scored
+from cetd.sandbox.sandbox import Sandbox
+
+WITNESS = """
+import os, sys, threading
+def what_is_here():
+    return os.listdir("/tmp"), os.listdir("/proc"), threading.active_count(), os.getpid()
+"""
+WITNESS_TESTS = """
+from witness import what_is_here
+def test_alone_and_clean():
+    assert what_is_here() == ([], [], 1, 1)
+"""
+
+
+def limits(**changes: int | float) -> SandboxConfig:
+    """Limits small enough to be hit at once."""
+    few = {"slots": 1, "timeout_s": 1.0, "cpu_s": 2, "memory_mb": 128, "processes": 16, "file_mb": 4, "output_kb": 64}
+    return validate(SandboxConfig, few | changes)
+
+
+def descendants(pid: int) -> set[int]:
+    """Every process below ``pid``."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                stat = (entry / "stat").read_text()
+            except (FileNotFoundError, ProcessLookupError):  # ended while we looked
+                continue
+            children.setdefault(int(stat.rpartition(")")[2].split()[1]), []).append(int(entry.name))
+    found, pending = set(), [pid]
+    while pending:
+        below = children.get(pending.pop(), [])
+        found.update(below)
+        pending += below
+    return found
+
+
+def open_files(pid: int) -> int:
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def mounts(pid: int) -> int:
+    return len(Path(f"/proc/{pid}/mountinfo").read_text().splitlines())
+
+
+@dataclass
+class Bench:
+    """Runs programs named ``app`` in one sandbox, and knows what that held before the first."""
+
+    sandbox: Sandbox
+
+    def __post_init__(self) -> None:
+        assert self.sandbox.server_pid is not None
+        self.server_pid = self.sandbox.server_pid
+        self.processes = descendants(self.server_pid)
+        self.held = self._held()
+
+    def run(self, program: str, tests: str, timeout_s: float | None = None) -> Outcome:
+        return self.sandbox.run({"app.py": program}, {"test_app.py": tests}, timeout_s)
+
+    def _held(self) -> dict[int, tuple[int, int]]:
+        # bubblewrap's own process has nothing of a run and may not be looked into by an ordinary user
+        return {pid: (open_files(pid), mounts(pid)) for pid in self.processes}
+
+    def assert_nothing_is_left(self) -> None:
+        """Same processes, descriptors and mounts as before the first run, and the next run finds itself alone."""
+        assert self.sandbox.server_pid == self.server_pid
+        assert descendants(self.server_pid) == self.processes
+        assert self._held() == self.held
+        witness = self.sandbox.run({"witness.py": WITNESS}, {"test_witness.py": WITNESS_TESTS})
+        assert isinstance(witness, Scored), witness
+        assert (witness.passed, witness.total) == (1, 1), witness
+
+
+@pytest.fixture(scope="package")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(limits()) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def bench(sandbox: Sandbox) -> Iterator[Bench]:
+    bench = Bench(sandbox)
+    yield bench
+    bench.assert_nothing_is_left()

@@ -1,0 +1,116 @@
+"""How the server is started, and what is said where that is not possible."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cetd.sandbox.launch import PythonFiles, SandboxUnavailable, arguments, base_python, python_files
+from cetd.sandbox.sandbox import Sandbox
+from tests.cetd.sandbox.conftest import limits
+
+FILES = PythonFiles("/opt/py/bin/python3", ("/opt/py/lib/python3.11",), ("/lib/x/libc.so.6",))
+
+
+@pytest.mark.parametrize("root", [True, False])
+def test_every_namespace_is_unshared_and_only_read_only_binds_are_made(root: bool) -> None:
+    command = arguments("bwrap", FILES, root=root)
+    for kind in ("pid", "net", "ipc", "uts"):
+        assert f"--unshare-{kind}" in command
+    # as root the server makes its own user namespace, after it has left root
+    assert ("--unshare-user" in command) != root
+    for flag in ("--die-with-parent", "--new-session", "--clearenv"):
+        assert flag in command
+    assert command[command.index("--cap-drop") + 1] == "ALL"
+    assert "--bind" not in command
+    sources = [command[at + 1] for at, word in enumerate(command) if word == "--ro-bind"]
+    assert sorted(sources) == sorted(map(os.path.realpath, (FILES.executable, *FILES.folders, *FILES.libraries)))
+
+
+def test_python_names_its_own_files() -> None:
+    files = python_files(base_python())
+    assert os.access(files.executable, os.X_OK)
+    assert any(Path(folder, "os.py").exists() for folder in files.folders)
+    assert any("libc" in library or "musl" in library for library in files.libraries)
+
+
+def test_a_missing_bubblewrap_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SandboxUnavailable, match="bubblewrap is not installed: install"):
+        Sandbox(limits())
+
+
+def test_a_bubblewrap_that_may_not_is_refused_with_what_to_enable(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    fake = tmp_path / "bwrap"
+    fake.write_text("#!/bin/sh\necho 'bwrap: Creating new namespace failed: Operation not permitted' >&2\nexit 1\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(SandboxUnavailable, match=r"Operation not permitted; allow user namespaces \(sysctl"):
+        Sandbox(limits())
+
+
+@pytest.mark.sandbox
+def test_a_server_whose_candidates_get_no_namespaces_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    # CLONE_NEWPID with CLONE_VM and CLONE_THREAD is refused by every kernel
+    broken = "CANDIDATE_NAMESPACES = 0x20000000 | 0x00010100\n"
+    whole = Path.read_text
+    monkeypatch.setattr(
+        Path, "read_text", lambda path, **k: whole(path, **k) + (broken if path.name == "namespaces.py" else "")
+    )
+    with pytest.raises(SandboxUnavailable, match=r"first run did not work.*clone3: Invalid argument.*allow user"):
+        Sandbox(limits())
+
+
+def test_a_python_that_does_not_run_is_named() -> None:
+    with pytest.raises(SandboxUnavailable, match="python=/nowhere/python: does not run"):
+        Sandbox(limits(), python="/nowhere/python")
+
+
+@pytest.mark.sandbox
+def test_an_ordinary_user_has_the_same_isolation() -> None:
+    """As root: the same sandbox again, in a process that has become an ordinary user."""
+    code = """
+import os, sys
+from cetd.config import SandboxConfig
+from cetd.sandbox.sandbox import Sandbox
+python = sys.argv[1]
+if os.geteuid() == 0:
+    os.setgroups([]); os.setgid(65534); os.setuid(65534)
+program = '''
+import os, socket
+def look():
+    try: socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    except PermissionError: network = "denied"
+    children = 0
+    while True:
+        try:
+            if os.fork() == 0: os.kill(0, 19)
+        except BlockingIOError: break
+        children += 1
+    return os.getpid(), os.listdir("/tmp"), os.listdir("/proc"), network, children
+'''
+tests = "from app import look\\ndef test_x():\\n    assert look() == (1, [], [], 'denied', 3)\\n"
+with Sandbox(SandboxConfig(slots=1, processes=4, timeout_s=5), python) as sandbox:
+    print(sandbox.run({"app.py": program}, {"test_app.py": tests}))
+    print(sandbox.run({"app.py": "import os\\nos.kill(0, 9)\\ndef f(): return 1\\n"},
+                      {"test_app.py": "from app import f\\ndef test_x():\\n    assert f() == 1\\n"}))
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code, _python_for_all()], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert result.stdout.count("Scored(passed=1, total=1") == 2, result
+
+
+def _python_for_all() -> str:
+    """A Python that ordinary users may execute: this one's base, or the system's where that lies in root's home."""
+    for python in (base_python(), "/usr/bin/python3"):
+        resolved = Path(python).resolve()
+        if all(parent.stat().st_mode & 0o001 for parent in resolved.parents):
+            return str(resolved)
+    pytest.fail("no Python here can be executed by an ordinary user: install the system's python3")

@@ -1,0 +1,68 @@
+"""The filter, run by a small interpreter of classic BPF: which calls it denies on which architecture."""
+
+from __future__ import annotations
+
+import errno
+import struct
+
+import pytest
+
+from cetd.sandbox.seccomp import DENIED, assemble
+
+ALLOW, KILL, EPERM, ENOSYS = 0x7FFF0000, 0x80000000, 0x50000 | errno.EPERM, 0x50000 | errno.ENOSYS
+AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+
+
+def _judge(machine: str, number: int, argument: int = 0, arch: int | None = None) -> int:
+    """What the filter returns for a call; follows seccomp(2) and the BPF subset that the filter uses."""
+    code = assemble(machine)
+    program = [struct.unpack_from("=HBBI", code, at) for at in range(0, len(code), 8)]
+    data = struct.pack("=IIQ6Q", number, AUDIT[machine] if arch is None else arch, 0, argument, 0, 0, 0, 0, 0)
+    at, accumulator = 0, 0
+    while True:
+        operation, if_true, if_false, value = program[at]
+        at += 1
+        match operation:
+            case 0x20:
+                (accumulator,) = struct.unpack_from("=I", data, value)
+            case 0x15:
+                at += if_true if accumulator == value else if_false
+            case 0x35:
+                at += if_true if accumulator >= value else if_false
+            case 0x54:
+                accumulator &= value
+            case 0x06:
+                return value
+            case _:
+                raise AssertionError(f"unknown operation {operation:#x}")
+
+
+@pytest.mark.parametrize(("machine", "column"), [("x86_64", 0), ("aarch64", 1)])
+def test_every_listed_call_is_denied_and_ordinary_ones_are_not(machine: str, column: int) -> None:
+    for name, numbers in DENIED.items():
+        if (number := numbers[column]) is not None:
+            assert _judge(machine, number) == EPERM, name
+    ordinary = {"x86_64": (0, 1, 9, 39, 60, 231, 257), "aarch64": (56, 63, 64, 93, 94, 172, 222)}
+    assert {_judge(machine, number) for number in ordinary[machine]} == {ALLOW}
+
+
+@pytest.mark.parametrize(("machine", "clone", "socket"), [("x86_64", 56, 41), ("aarch64", 220, 198)])
+def test_arguments_decide_for_clone_and_sockets(machine: str, clone: int, socket: int) -> None:
+    threads = 0x003D0F00
+    assert _judge(machine, clone, threads) == ALLOW
+    for namespace in (0x80, 0x20000, 0x2000000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000):
+        assert _judge(machine, clone, threads | namespace) == EPERM
+    assert _judge(machine, 435) == ENOSYS
+    for call in (socket, socket + 1 if machine == "aarch64" else 53):
+        assert _judge(machine, call, 1) == ALLOW
+        assert {_judge(machine, call, family) for family in (0, 2, 10, 16, 17, 38, 40)} == {EPERM}
+
+
+def test_other_numberings_are_denied() -> None:
+    assert _judge("x86_64", 0x40000000 | 101) == EPERM
+    assert _judge("x86_64", 39, arch=0x40000003) == KILL
+
+
+def test_an_unknown_architecture_is_refused() -> None:
+    with pytest.raises(NotImplementedError, match="riscv64"):
+        assemble("riscv64")
