@@ -31,6 +31,13 @@ from cetd.training import checkpoint
 log = logging.getLogger("feedback")
 
 
+def finished(config: FeedbackJobConfig, folder: RunFolder) -> dict[str, Any] | None:
+    """The summary of a run that has ended before; None where there is something left to do."""
+    if folder.summary.exists() and _schedule(config, folder).finished:
+        return folder.read_json(folder.summary)
+    return None
+
+
 async def run(config: FeedbackJobConfig, folder: RunFolder, root: Path) -> dict[str, Any]:
     """Run, or go on, until all iterations have ended; returns the summary, which is also written.
 
@@ -41,6 +48,8 @@ async def run(config: FeedbackJobConfig, folder: RunFolder, root: Path) -> dict[
     apps = load_apps(config.apps)
     models = await make_models(config, root / "models")
     schedule = _schedule(config, folder)
+    if schedule.ended:
+        log.info("resuming: %d of %d iterations have ended", len(schedule.ended), config.loop.iterations)
     llms = [ReconstructionLLM(c, models.llms[c.name], models.revisions[c.name]) for c in config.llms]
     record = RunRecord(folder, config.loop.iterations, schedule.version, frozenset(schedule.ended))
     workers = RolloutWorkers(config, models.policy, llms, record.busy)
@@ -50,7 +59,6 @@ async def run(config: FeedbackJobConfig, folder: RunFolder, root: Path) -> dict[
         await asyncio.gather(workers.start(), learner.start())
         curriculum = await _admit(config, apps, models, workers, folder)
         _remember(workers, record, apps, config)
-        log.info("iteration %d of %d", len(schedule.ended), config.loop.iterations)
         loop = FeedbackLoop(config, curriculum, _sources(curriculum.train, models), schedule, workers, learner, record)
         loop.restore()
         with record.progress:
@@ -69,7 +77,6 @@ def _schedule(config: FeedbackJobConfig, folder: RunFolder) -> Schedule:
     newest = checkpoint.latest(folder.checkpoints)
     if newest is None:
         return Schedule(config.loop.iterations, config.loop.max_staleness)
-    log.info("resuming from %s", newest)
     cursor = checkpoint.read_state(newest).cursor
     return Schedule.from_cursor(cursor, config.loop.iterations, config.loop.max_staleness)
 

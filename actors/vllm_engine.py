@@ -112,9 +112,11 @@ class VLLMEngine:
         return requests
 
     def _add(self, request_id: str, request: _Request, running: dict[str, _Request]) -> None:
+        from vllm.exceptions import VLLMValidationError
+
         try:
             self._engine.add_request(request_id, request.prompt, self._parameters(request.seed))
-        except ValueError:
+        except VLLMValidationError:
             # Longer than the model's context: the requirements' fault, and no retry would change it.
             request.completion.set_result("")
         else:

@@ -16,6 +16,8 @@ from cetd.run_folder import RunFolder, RunFolderError, runs_root
 from jobs import ROOT
 from jobs.command_line import one_line_errors, parse
 
+log = logging.getLogger("feedback")
+
 
 def main(argv: list[str] | None = None) -> None:
     config, arguments = parse(FeedbackJobConfig, __doc__ or "", argv, _arguments)
@@ -29,12 +31,16 @@ def main(argv: list[str] | None = None) -> None:
         folder.adopt(config)
         # After the configuration is known to be good: these import torch and Ray.
         from actors.cluster import connected, wanted
-        from actors.feedback_run import run
+        from actors.feedback_run import finished, run
         from cetd.evaluation.report import write_report
         from cetd.evaluation.summary import print_table
 
-        with connected(*wanted(config), ROOT):
-            summary = asyncio.run(run(config, folder, root))
+        summary = finished(config, folder)
+        if summary is None:
+            with connected(*wanted(config), ROOT):
+                summary = asyncio.run(run(config, folder, root))
+        else:
+            log.info("%s has ended before; --restart begins anew", folder.path)
         print_table(summary)
         print(f"report: {write_report(folder.path)}")
 
