@@ -11,12 +11,10 @@ import _thread
 import builtins
 import importlib
 import os
-import random
 import socket
 import sys
-from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from cetd.sandbox import namespaces
 from cetd.sandbox.encoding import EncodingError, decode, encode
@@ -30,8 +28,7 @@ _MESSAGE_LENGTH = 2000
 _THREAD_STACK = 1 << 20
 
 
-@dataclass(frozen=True)
-class Confinement:
+class Confinement(NamedTuple):
     """How a candidate locks itself in; made once by the server. The ids are those outside of its user namespace."""
 
     uid: int
@@ -56,10 +53,11 @@ def main(channel_fd: int, program_fd: int, output_fd: int, confinement: Confinem
             os._exit(1)
         program = decode(read_all(_PROGRAM))
         os.close(_PROGRAM)
-        random.seed(0)  # the same program draws the same numbers in every run
         send_frame(channel, encode(("ready",)))
         _write_data_files(program)
-        SourceFinder(program).install()
+        finder = SourceFinder(program)
+        finder.forget()
+        sys.meta_path.insert(0, finder)  # pyright: ignore[reportArgumentType]
         _serve(channel)
     except ChannelClosedError:
         os._exit(0)

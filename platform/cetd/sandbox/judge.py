@@ -2,7 +2,8 @@
 
 The tests' imports of the program are answered by proxies that forward each call to the candidate process, so none of
 the program's code ever runs here; what comes back is plain data, checked before it is used. Each top-level ``test_*``
-function of each test file is one result. The verdict goes to a descriptor that no candidate has.
+function of each test file is one result. The verdict goes to a descriptor that no candidate has. A judge serves one
+app: its later runs find the tests compiled, and are given new candidates.
 Runs inside the sandbox: standard library only.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import time
 from collections.abc import Mapping
 from types import CodeType
@@ -20,8 +22,10 @@ from cetd.sandbox.protocol import read_all, write_all
 from cetd.sandbox.remote import Abort, Remote, RemoteFinder
 from cetd.sandbox.sources import SourceFinder
 
-# How a judge exits: the second tells its server that the candidate ended, or has to be, before its tests were done.
-FINISHED, ABORTED = 0, 3
+# What a judge answers: the second tells its server that the candidate ended, or has to be, before its tests were done.
+FINISHED, ABORTED = b"f", b"a"
+# Descriptors of a run, in this order.
+RUN_FDS = ("channel", "tests", "verdict")
 _MESSAGE_LENGTH = 500
 
 Result = tuple[str, str, float, str]  # test id, passed | failed | error, seconds, message
@@ -31,29 +35,61 @@ class BrokenTestsError(Exception):
     """The app's tests cannot be run, whatever the program is."""
 
 
-def main(channel: socket.socket, tests_fd: int, verdict_fd: int) -> None:
-    """Run the tests that ``tests_fd`` holds and write the verdict; does not return.
+def main(line: socket.socket) -> None:
+    """Judge runs of one app until ``line`` closes; each message on it brings the descriptors of a run.
 
-    The verdict is the encoding of (state, reason, results); state is done, tests (the app's fault), or an Abort's.
+    The tests are read with the first run. The verdict is the encoding of (state, reason, results); state is done, tests
+    (the app's fault), or an Abort's.
     """
-    results: list[Result] = []
-    code = ABORTED
-    try:
-        job = decode(read_all(tests_fd))
-        suite = _compile(job["tests"])
-        remote = Remote(channel)
+    suite: Suite | None = None
+    while True:
+        data, fds, _, _ = socket.recv_fds(line, 1, len(RUN_FDS))
+        if not data:
+            return
+        channel_fd, tests_fd, verdict_fd = fds
+        results: list[Result] = []
+        try:
+            suite = suite or Suite(decode(read_all(tests_fd)))
+            with socket.socket(fileno=channel_fd) as channel:
+                results = suite.run(Remote(channel))
+            state, reason = "done", ""
+        except Abort as abort:
+            state, reason = abort.state, abort.reason
+        except BrokenTestsError as error:
+            state, reason = "tests", str(error)
+        write_all(verdict_fd, encode((state, reason[:_MESSAGE_LENGTH], results)))
+        os.close(tests_fd)
+        os.close(verdict_fd)
+        line.send(FINISHED if state == "done" else ABORTED)
+
+
+class Suite:
+    """An app's tests, compiled, with the imports that they make."""
+
+    def __init__(self, job: dict[str, Any]) -> None:
+        self._texts: dict[str, str] = job["tests"]
+        self._codes = _compile(self._texts)
+        self._programs = RemoteFinder(job["program_paths"])
+        self._finders = (SourceFinder(self._texts), self._programs)
+        sys.meta_path[:0] = reversed(self._finders)  # pyright: ignore[reportArgumentType]
+
+    def run(self, remote: Remote) -> list[Result]:
+        """Every test against one candidate; nothing that they import or define is kept from an earlier one.
+
+        Raises:
+            Abort: the candidate ended.
+        """
+        import random  # loaded by the server, which keeps forks from seeding it anew
+
         remote.wait_until_ready()
-        SourceFinder(job["tests"]).install()
-        RemoteFinder(job["program_paths"], remote).install()
-        for path, module in suite.items():
-            results += _run_file(path, job["tests"][path], module, remote)
-        state, reason, code = "done", "", FINISHED
-    except Abort as abort:
-        state, reason = abort.state, abort.reason
-    except BrokenTestsError as error:
-        state, reason = "tests", str(error)
-    write_all(verdict_fd, encode((state, reason[:_MESSAGE_LENGTH], results)))
-    os._exit(code)
+        self._programs.remote = remote
+        for finder in self._finders:
+            finder.forget()
+        random.seed(0)
+        results: list[Result] = []
+        for path, code in self._codes.items():
+            results += _run_file(path, self._texts[path], code, remote)
+        return results
 
 
 def _compile(tests: Mapping[str, str]) -> dict[str, CodeType]:

@@ -21,7 +21,7 @@ from pathlib import Path
 from cetd.config import SandboxConfig
 
 # The code of the server in the order of its imports; standard library only.
-_INSIDE = ("encoding", "protocol", "seccomp", "namespaces", "sources", "remote", "candidate", "judge", "server")
+_INSIDE = ("encoding", "protocol", "seccomp", "namespaces", "sources", "remote", "candidate", "judge", "slot", "server")
 _BOOT = """
 import json, sys, types
 with open(int(sys.argv[1]), encoding="utf-8") as file:

@@ -17,7 +17,9 @@ from cetd.sandbox.encoding import MAX_BYTES, EncodingError
 # Descriptors sent along with START, in this order.
 START_FDS = ("program", "tests", "verdict", "output")
 
-_START = struct.Struct("<Qd")
+SUITE_BYTES = 16
+
+_START = struct.Struct(f"<Q{SUITE_BYTES}sd")
 _DONE = struct.Struct("<QBBiiddq")
 _LENGTH = struct.Struct("<I")
 
@@ -26,9 +28,10 @@ SEQUENCE = struct.Struct("<Q")
 
 
 class Start(NamedTuple):
-    """Begin a run; ``timeout_s`` is its wall clock in seconds."""
+    """Begin a run; ``timeout_s`` is its wall clock in seconds, ``suite`` differs where the tests differ."""
 
     run: int
+    suite: bytes
     timeout_s: float
 
     def pack(self) -> bytes:

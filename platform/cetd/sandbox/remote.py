@@ -158,14 +158,14 @@ def _exception(name: str, base: str, details: tuple[Any, ...], message: str) -> 
 class RemoteFinder:
     """Answers the tests' imports of the program's modules with proxies; comes before every other finder."""
 
-    def __init__(self, program_paths: Iterable[str], remote: Remote) -> None:
+    def __init__(self, program_paths: Iterable[str]) -> None:
         self._paths = module_names(program_paths)
-        self._remote = remote
+        self.remote: Remote | None = None
 
-    def install(self) -> None:
+    def forget(self) -> None:
+        """Unload the proxies of an earlier candidate, and preloaded modules that the program shadows."""
         for name in self._paths:
             sys.modules.pop(name, None)
-        sys.meta_path.insert(0, self)  # pyright: ignore[reportArgumentType]
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         if name not in self._paths:
@@ -177,4 +177,5 @@ class RemoteFinder:
         return None
 
     def exec_module(self, module: ModuleType) -> None:
-        module.__dict__.update(self._remote.load(module.__name__))
+        assert self.remote is not None
+        module.__dict__.update(self.remote.load(module.__name__))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import select
 import socket
@@ -21,7 +22,7 @@ from cetd.config import SandboxConfig
 from cetd.sandbox.encoding import EncodingError, encode
 from cetd.sandbox.launch import REMEDY, SandboxUnavailable, ServerProcess, base_python
 from cetd.sandbox.outcome import Crashed, Outcome, Scored, Unscored
-from cetd.sandbox.protocol import Done, Start, write_all
+from cetd.sandbox.protocol import SUITE_BYTES, Done, Start, write_all
 from cetd.sandbox.verdict import RawRun, outcome_of, read_verdict
 
 # Beyond its own limit, within which the server has to report the end of a run.
@@ -52,6 +53,7 @@ class Sandbox:
         self._free_slots = threading.Semaphore(limits.slots)
         self._server: ServerProcess | None = None
         self._idle: list[socket.socket] = []
+        self._suites: dict[socket.socket, bytes] = {}
         self._runs = 0
         self._closed = False
         self._start()
@@ -86,13 +88,14 @@ class Sandbox:
             text = encode(dict(program))
         except EncodingError as error:
             return Crashed(f"the program cannot be sent: {error}", 0.0)
+        suite = hashlib.blake2b(job, digest_size=SUITE_BYTES).digest()
         with self._free_slots:
             try:
-                server, slot = self._acquire()
+                server, slot = self._acquire(suite)
             except SandboxUnavailable as error:
                 return Unscored(str(error))
             try:
-                raw = self._execute(slot, text, job, timeout_s)
+                raw = self._execute(slot, text, job, suite, timeout_s)
             except (_ServerLostError, OSError) as error:
                 self._discard(server, slot)
                 return Unscored(f"the sandbox was lost during the run: {error} {server.last_words}".strip())
@@ -114,15 +117,20 @@ class Sandbox:
     def _start(self) -> None:
         self._server = ServerProcess(self._limits, self._python)
         self._idle = list(self._server.slots)
+        self._suites = {}
 
-    def _acquire(self) -> tuple[ServerProcess, socket.socket]:
+    def _acquire(self, suite: bytes) -> tuple[ServerProcess, socket.socket]:
         with self._lock:
             if self._closed:
                 raise RuntimeError("the sandbox is closed: make a new one")
             if self._server is None:
                 self._start()
             assert self._server is not None
-            return self._server, self._idle.pop()
+            # A slot that ran these tests last has them at hand; else the one that is idle for longest.
+            slot = next((slot for slot in self._idle if self._suites.get(slot) == suite), self._idle[0])
+            self._idle.remove(slot)
+            self._suites[slot] = suite
+            return self._server, slot
 
     def _release(self, server: ServerProcess, slot: socket.socket) -> None:
         with self._lock:
@@ -146,7 +154,7 @@ class Sandbox:
         if server:
             server.stop()
 
-    def _execute(self, slot: socket.socket, program: bytes, job: bytes, timeout_s: float) -> RawRun:
+    def _execute(self, slot: socket.socket, program: bytes, job: bytes, suite: bytes, timeout_s: float) -> RawRun:
         with self._lock:
             self._runs += 1
             run = self._runs
@@ -162,7 +170,9 @@ class Sandbox:
             output_fd, sink_fd = os.pipe2(os.O_CLOEXEC)
             own(output_fd)
             with contextlib.closing(os.fdopen(sink_fd, "wb", buffering=0)):
-                socket.send_fds(slot, [Start(run, timeout_s).pack()], [program_fd, tests_fd, verdict_fd, sink_fd])
+                socket.send_fds(
+                    slot, [Start(run, suite, timeout_s).pack()], [program_fd, tests_fd, verdict_fd, sink_fd]
+                )
             output = _Output(output_fd, self._limits.output_kb << 10)
             done = _await_done(slot, output, run, time.monotonic() + timeout_s + _GRACE_S)
             return RawRun(done, read_verdict(verdict_fd), output.rest())

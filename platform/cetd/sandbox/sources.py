@@ -39,10 +39,10 @@ class SourceFinder:
         self._texts = texts
         self._paths = module_names(texts)
 
-    def install(self) -> None:
+    def forget(self) -> None:
+        """Unload the modules of these names: those loaded before, and preloaded ones that the texts shadow."""
         for name in self._paths:
-            sys.modules.pop(name, None)  # preloaded modules that the texts shadow
-        sys.meta_path.insert(0, self)  # pyright: ignore[reportArgumentType]
+            sys.modules.pop(name, None)
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         if name not in self._paths:

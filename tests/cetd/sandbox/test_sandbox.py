@@ -157,13 +157,26 @@ def work():
 
 def test_the_same_program_draws_and_orders_alike_in_every_run() -> None:
     program = {"app.py": "import random\ndef draw():\n    return random.random(), list({'a', 'b', 'c', 'd', 'e'})\n"}
-    tests = {"test_app.py": "from app import draw\ndef test_it():\n    assert draw() == 0\n    draw()\n"}
-    tests["test_app.py"] = tests["test_app.py"].replace("assert draw() == 0", "raise ValueError(str(draw()))")
+    tests = {"test_app.py": "from app import draw\ndef test_it():\n    raise ValueError(draw())\n"}
     messages = set()
     for _ in range(2):
         with Sandbox(limits()) as sandbox:
             messages.add(_scored(sandbox.run(program, tests)).tests[0].message)
     assert len(messages) == 1
+
+
+def test_runs_of_one_app_share_nothing_but_the_compiled_tests(bench: Bench) -> None:
+    tests = {
+        "test_app.py": "import random, known\nfrom app import value\nknown.SEEN.append(1)\n"
+        "def test_x():\n    assert known.SEEN == [1]\n    raise ValueError(value(), random.random())\n",
+        "known.py": "SEEN = []\n",
+    }
+    messages = []
+    for number in (1, 2, 1):
+        outcome = _scored(bench.sandbox.run({"app.py": f"def value():\n    return {number}\n"}, tests))
+        messages.append(outcome.tests[0].message)
+    assert messages[0] == messages[2] != messages[1]
+    assert messages[0].replace("(1,", "(2,") == messages[1]
 
 
 @pytest.mark.parametrize("tests", ["def test_x(:\n", "x = 1\n", ""])

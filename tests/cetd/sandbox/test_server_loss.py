@@ -14,18 +14,13 @@ import pytest
 
 from cetd.sandbox.outcome import Outcome, Scored, Unscored
 from cetd.sandbox.sandbox import Sandbox
-from tests.cetd.sandbox.conftest import descendants, limits
+from tests.cetd.sandbox.conftest import descendants, is_alive, limits
 
 pytestmark = pytest.mark.sandbox
 
 PROGRAM = {"app.py": "import time\nnap = time.sleep\n"}
 LONG = {"test_app.py": "import app\ndef test_x():\n    app.nap(20)\n"}
 SHORT = {"test_app.py": "import app\ndef test_x():\n    app.nap(0)\n"}
-
-
-def _deepest(server: int) -> int:
-    """The sleeping candidate: the process that was made last."""
-    return max(descendants(server))
 
 
 @pytest.mark.parametrize(
@@ -54,22 +49,31 @@ def test_a_killed_server_leaves_runs_unscored_and_comes_back(victim: Callable[[i
         assert isinstance(after, Scored), after
         assert after.passed == 1
         assert sandbox.server_pid != server
-        _until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in inside))
+        _until(lambda: not any(map(is_alive, inside)))
 
 
 def test_a_killed_judge_leaves_the_run_unscored() -> None:
     with Sandbox(limits(timeout_s=30)) as sandbox:
         server = sandbox.server_pid
         assert server is not None
+        idle = descendants(server)
         outcomes: list[Outcome] = []
         thread = threading.Thread(target=lambda: outcomes.append(sandbox.run(PROGRAM, LONG)))
         thread.start()
-        _until(lambda: len(descendants(server)) >= 4)
-        time.sleep(0.1)
-        os.kill(sorted(descendants(server))[3], signal.SIGKILL)
+        _until(lambda: len(descendants(server) - idle) == 2)
+        os.kill(max(descendants(server)), signal.SIGKILL)
         thread.join(10)
         assert isinstance(outcomes[0], Unscored), outcomes
         assert "verdict" in outcomes[0].reason
+        assert isinstance(sandbox.run(PROGRAM, SHORT), Scored)
+
+
+def test_a_judge_that_was_killed_while_idle_is_replaced() -> None:
+    with Sandbox(limits()) as sandbox:
+        server = sandbox.server_pid
+        assert server is not None
+        assert isinstance(sandbox.run(PROGRAM, SHORT), Scored)
+        os.kill(max(descendants(server)), signal.SIGKILL)
         assert isinstance(sandbox.run(PROGRAM, SHORT), Scored)
 
 
@@ -84,7 +88,7 @@ def test_closing_ends_runs_in_flight_as_unscored() -> None:
     sandbox.close()
     thread.join(10)
     assert isinstance(outcomes[0], Unscored), outcomes
-    assert not os.path.exists(f"/proc/{server}")
+    assert not is_alive(server)
 
 
 def test_a_killed_user_of_the_sandbox_takes_everything_along() -> None:
@@ -99,7 +103,7 @@ def test_a_killed_user_of_the_sandbox_takes_everything_along() -> None:
         _until(lambda: len(descendants(server)) >= 4)
         inside = descendants(server)
         user.kill()
-    _until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in {server, *inside}))
+    _until(lambda: not any(map(is_alive, {server, *inside})))
 
 
 def test_the_thread_that_starts_a_server_may_end() -> None:

@@ -78,4 +78,4 @@ def test_a_verdict_that_was_cut_short_is_none() -> None:
 
 def test_records_survive_the_round_trip() -> None:
     assert Done.unpack(DONE.pack()) == DONE
-    assert Start.unpack(Start(7, 1.5).pack()) == Start(7, 1.5)
+    assert Start.unpack(Start(7, bytes(16), 1.5).pack()) == Start(7, bytes(16), 1.5)

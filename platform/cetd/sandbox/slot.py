@@ -1,0 +1,131 @@
+"""A slot: makes the processes of one run after another, and ends them.
+
+It forks a fresh candidate for each run, and a judge for each run of tests that its last judge did not have. It reads
+nothing but START records (see protocol), so a candidate that searches the memory it inherits from here finds nothing of
+other runs. Runs inside the sandbox: standard library only.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from cetd.sandbox import candidate, judge, namespaces
+from cetd.sandbox.candidate import Confinement
+from cetd.sandbox.protocol import START_FDS, Done, Start
+
+_EXIT_GRACE_S = 0.05
+
+
+class Slot:
+    """Serves runs, one at a time, from ``control``."""
+
+    def __init__(self, control: socket.socket, confinement: Confinement) -> None:
+        self._control = control
+        self._confinement = confinement
+        self._judge: _Judge | None = None
+
+    def serve(self) -> None:
+        """Answer each START with a DONE, until the parent closes its end."""
+        self._control.send(b"ready")
+        while True:
+            data, fds, _, _ = socket.recv_fds(self._control, 64, len(START_FDS))
+            if not data:
+                return
+            start = Start.unpack(data)
+            done = self.run(start, dict(zip(START_FDS, fds, strict=True)))
+            self._control.send(done.pack())
+
+    def run(self, start: Start, fds: dict[str, int]) -> Done:
+        """One run, from fork to the end of everything that the program started; closes ``fds``."""
+        started = time.monotonic()
+        judge_end, candidate_end = socket.socketpair()
+        pid, pidfd = namespaces.spawn(namespaces.CANDIDATE_NAMESPACES)
+        if pid == 0:
+            as_child(candidate.main, candidate_end.fileno(), fds["program"], fds["output"], self._confinement)
+        candidate_end.close()
+        for name in ("program", "output"):
+            os.close(fds[name])
+        served = self._judge_for(start.suite)
+        with judge_end:
+            served.begin(judge_end.fileno(), fds["tests"], fds["verdict"])
+        for name in ("tests", "verdict"):
+            os.close(fds[name])
+
+        timed_out = not readable(served.line.fileno(), start.timeout_s - (time.monotonic() - started))
+        answer = b"" if timed_out else served.answer()
+        # A candidate that is about to be gone is let go, for its own exit status.
+        killed = not (answer == judge.ABORTED and readable(pidfd, _EXIT_GRACE_S))
+        if killed:
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        judge_status = 0
+        if answer != judge.FINISHED:
+            judge_status = served.end()
+            self._judge = None
+        _, candidate_status, usage = os.wait4(pid, 0)  # the kernel waits for the whole PID namespace
+        os.close(pidfd)
+        wall_s, cpu_s = time.monotonic() - started, usage.ru_utime + usage.ru_stime
+        return Done(start.run, timed_out, killed, candidate_status, judge_status, wall_s, cpu_s, usage.ru_maxrss)
+
+    def _judge_for(self, suite: bytes) -> _Judge:
+        # An idle judge has nothing to say: what can be read from it is its end.
+        if self._judge and (self._judge.suite != suite or readable(self._judge.line.fileno(), 0)):
+            self._judge.end()
+            self._judge = None
+        self._judge = self._judge or _Judge(suite)
+        return self._judge
+
+
+class _Judge:
+    """A judge process that has, or is about to have, the tests of ``suite``."""
+
+    def __init__(self, suite: bytes) -> None:
+        self.suite = suite
+        self.line, theirs = socket.socketpair()
+        self._pid, pidfd = namespaces.spawn()
+        if self._pid == 0:
+            namespaces.keep_only([0, 1, 2, theirs.fileno()])
+            as_child(judge.main, socket.socket(fileno=3))
+        theirs.close()
+        os.close(pidfd)
+
+    def begin(self, *fds: int) -> None:
+        """Hand over the descriptors of a run."""
+        socket.send_fds(self.line, [b"r"], fds)
+
+    def answer(self) -> bytes:
+        """FINISHED or ABORTED; empty when the judge is gone."""
+        try:
+            return self.line.recv(1)
+        except ConnectionResetError:
+            return b""
+
+    def end(self) -> int:
+        """Kill it, if it is still there; its wait status."""
+        os.kill(self._pid, signal.SIGKILL)
+        self.line.close()
+        return os.waitpid(self._pid, 0)[1]
+
+
+def as_child(body: Callable[..., None], *arguments: Any) -> None:
+    """Be a process that does ``body`` and ends; does not return."""
+    try:
+        body(*arguments)
+        os._exit(0)
+    except BaseException as error:  # noqa: BLE001 - the end of a process: said in the log, or in a candidate's output
+        sys.excepthook(type(error), error, error.__traceback__)
+    finally:
+        os._exit(1)
+
+
+def readable(fd: int, seconds: float) -> bool:
+    """Whether ``fd`` has something to read, or its other end is gone, within ``seconds``."""
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(max(seconds, 0.0) * 1000))
