@@ -67,7 +67,7 @@ class PolicyActor:
         return os.getpid()
 
     def generate(self, weights: Weights, apps: Sequence[App], draw: Draw) -> tuple[list[Sample], str, Busy]:
-        """``draw.samples`` requirements texts for each app, app by app, and the digest of the weights that drew them."""
+        """``draw.samples`` requirements texts for each app, app by app, and the digest of the weights behind them."""
         with busy("generate", f"policy-{os.getpid()}") as interval:
             self._pull(weights)
             sources, mask = pad([self._tokenizer.encode(app.source_text) for app in apps], PAD_ID, torch.long)

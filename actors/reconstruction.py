@@ -23,6 +23,9 @@ from cetd.feedback.health import EngineHealth, EngineState
 
 log = logging.getLogger(__name__)
 
+# The engine keeps the deadline itself; past this many seconds more it no longer steps, and is killed.
+GRACE_S = 15.0
+
 
 @dataclass(frozen=True)
 class Prompt:
@@ -76,8 +79,7 @@ class ReconstructionLLM:
                 [prompts[i].text for i in missing], [prompts[i].seed for i in missing], limits.request_timeout_s
             )
             try:
-                # The engine keeps the deadline itself; the margin is for one that no longer steps.
-                completions, interval = await asyncio.wait_for(call, 1.5 * limits.request_timeout_s)
+                completions, interval = await asyncio.wait_for(call, limits.request_timeout_s + GRACE_S)
             except RayActorError as error:
                 self._failed(f"{type(error).__name__}")
                 continue

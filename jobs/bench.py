@@ -18,8 +18,8 @@ from rich.console import Console
 from rich.table import Table
 
 from cetd import config as configuration
+from cetd import durable
 from cetd.config import FeedbackJobConfig
-from cetd.feedback import durable
 from cetd.run_folder import RunFolder, runs_root
 from jobs import ROOT
 from jobs.command_line import one_line_errors

@@ -63,7 +63,8 @@ def replay(run: Path, most: int = 0) -> int:
         for stored, outcome in zip(chosen, slots.map(again, chosen), strict=True):
             if _essence(outcome) != _essence(stored.reconstruction.outcome):
                 different += 1
-                print(f"{stored.app.app_id} {stored.reconstruction.llm}: {stored.reconstruction.outcome} then {outcome}")
+                one = stored.reconstruction
+                print(f"{stored.app.app_id} {one.llm}: on record {one.outcome}, now {outcome}")
     print(f"{different} of {len(chosen)} differ from the record")
     return different
 

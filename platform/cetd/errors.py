@@ -1,7 +1,7 @@
 """The two kinds of failure that a job reports as one line.
 
-``ValueError`` and its subclasses are for what a user can get wrong. :class:`InfrastructureError` is for what broke or is
-missing on the machine: never the model's fault, never a score, and the same command resumes once it is mended.
+``ValueError`` and its subclasses are for what a user can get wrong. :class:`InfrastructureError` is for what broke or
+is missing on the machine: never the model's fault, never a score, and the same command resumes once it is mended.
 """
 
 

@@ -16,8 +16,8 @@ from typing import Any
 import yaml
 
 from cetd import config as configuration
+from cetd import durable
 from cetd.config import Section
-from cetd.feedback import durable
 
 # A resumed run may be longer or checkpoint at another pace, and may live elsewhere.
 MAY_CHANGE = ("run.root", "loop.iterations", "loop.checkpoint_every", "loop.keep_checkpoints", "loop.evaluate_every")

@@ -19,7 +19,8 @@ class Curriculum:
         """
         if len(train) < per_iteration:
             raise ValueError(
-                f"loop.apps_per_iteration={per_iteration}: only {len(train)} train apps were admitted; lower it or add apps"
+                f"loop.apps_per_iteration={per_iteration}: only {len(train)} train apps were admitted; "
+                "lower it or add apps"
             )
         self.train, self.heldout = list(train), list(heldout)
         self._per_iteration, self._run_seed = per_iteration, run_seed

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from cetd.feedback import durable
+from cetd import durable
 
 METRICS_FILE = "metrics.jsonl"
 

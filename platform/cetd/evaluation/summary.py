@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cetd import durable
 from cetd.evaluation.scores import mean_leakage, mean_reward, mean_tokens, pass_rates
-from cetd.feedback import durable
 from cetd.feedback.rollout import Rollout
 
 SUMMARY_FILE = "summary.json"

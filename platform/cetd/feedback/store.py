@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cetd.feedback import durable
+from cetd import durable
 from cetd.feedback.rollout import Reconstruction, Reward, Rollout, Sample
 from cetd.sandbox.outcome import NAMES, Crashed, Outcome, OutOfMemory, Scored, TestResult, TimedOut, Unscored
 

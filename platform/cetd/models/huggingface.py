@@ -1,22 +1,22 @@
 """Weights in Hugging Face layout: ``config.json`` and safetensors, as transformers and vLLM read them.
 
-Names are mapped here and nowhere else. Reads single files and shards with an index; never unpickles. A folder is
-written aside and renamed, so it is whole or absent. Tokenizer files are not its business.
+Names are mapped here and nowhere else. Reads single files and shards with an index; never unpickles. A weights
+file is whole or absent. Tokenizer files are not its business.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as serialise
 from torch import Tensor
 
+from cetd import durable
 from cetd.config import ConfigError, DecoderConfig, EncoderDecoderConfig, validate
 from cetd.models.decoder import Decoder
 from cetd.models.encoder_decoder import EncoderDecoder
@@ -56,22 +56,11 @@ def save(model: EncoderDecoder | Decoder, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {_theirs(name, model): value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     config = _t5_config(model.config) if isinstance(model, EncoderDecoder) else _llama_config(model.config)
-    aside = folder / f".{WEIGHTS}.part"
-    try:
-        save_file(tensors, aside, metadata={"format": "pt"})
-        os.replace(aside, folder / WEIGHTS)
-    except (OSError, SafetensorError) as error:
-        aside.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise
-        raise OSError((shutil.disk_usage(folder).free < 2**20 and 28) or 5, f"{error}", str(folder / WEIGHTS)) from error
-    (folder / "config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
-    generation = {
-        key: config[key]
-        for key in ("pad_token_id", "eos_token_id", "bos_token_id", "decoder_start_token_id")
-        if key in config
-    }
-    (folder / "generation_config.json").write_text(json.dumps(generation, indent=2), encoding="utf-8")
+    # Serialised in memory: safetensors reports a full disk as an error of its own, without the number.
+    durable.write_bytes(folder / WEIGHTS, serialise(tensors, metadata={"format": "pt"}))
+    durable.write_text(folder / "config.json", json.dumps(config, indent=2))
+    generation = {key: value for key, value in config.items() if key.endswith("_token_id")}
+    durable.write_text(folder / "generation_config.json", json.dumps(generation, indent=2))
 
 
 def load(folder: Path) -> EncoderDecoder | Decoder:

@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as serialise
 
+from cetd import durable
 from cetd.models import huggingface
 from cetd.models.encoder_decoder import EncoderDecoder
 
@@ -62,14 +64,12 @@ def save(
     shutil.rmtree(aside, ignore_errors=True)
     try:
         huggingface.save(model, aside)
-        save_file(_optimizer_tensors(model, optimizer), aside / "optimizer.safetensors")
-        (aside / "state.json").write_text(json.dumps(asdict(state)), encoding="utf-8")
-        for path in aside.iterdir():
-            _flush(path)
+        durable.write_bytes(aside / "optimizer.safetensors", serialise(_optimizer_tensors(model, optimizer)))
+        durable.write_text(aside / "state.json", json.dumps(asdict(state)))
         if folder.exists():
             shutil.rmtree(folder)
         os.replace(aside, folder)
-        _flush(checkpoints)
+        durable.sync_folder(checkpoints)
     except OSError:
         shutil.rmtree(aside, ignore_errors=True)
         raise
@@ -103,11 +103,3 @@ def _optimizer_tensors(model: EncoderDecoder, optimizer: torch.optim.Optimizer) 
         for name, parameter in model.named_parameters()
         for key, value in optimizer.state.get(parameter, {}).items()
     }
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -7,7 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 
-from cetd.feedback import durable, store
+from cetd import durable
+from cetd.feedback import store
 from cetd.feedback.rollout import Reconstruction, Reward, Rollout, Sample
 from cetd.sandbox.outcome import Scored, TestResult, TimedOut, Unscored
 from tests.cetd.feedback.rollouts import BATCHES, ROLLOUTS

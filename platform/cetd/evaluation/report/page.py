@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from cetd import durable
 from cetd.evaluation.report import apps, sections
 from cetd.evaluation.report.markup import Html, element, trusted
 from cetd.evaluation.report.run import Run, read_run
-from cetd.feedback import durable
 
 # Nothing is fetched and nothing is run, whatever the page should come to hold.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
