@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from hashlib import blake2b
 from pathlib import Path
 
 import tokenizers
@@ -43,6 +44,11 @@ class Tokenizer:
     @property
     def vocab_size(self) -> int:
         return self._inner.get_vocab_size()
+
+    @property
+    def digest(self) -> str:
+        """Identifies the vocabulary and the merges."""
+        return blake2b(self._inner.to_str().encode(), digest_size=8).hexdigest()
 
     def encode(self, text: str) -> list[int]:
         """Ids of ``text``; no EOS is added."""
