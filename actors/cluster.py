@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from cetd.config import FeedbackJobConfig
 
 log = logging.getLogger(__name__)
 
+PROBE_S = 10.0
 # Set by Ray for the entry point of a submitted job.
 _SUBMITTED = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 # Sums of floats in another order differ in the last bit; MKL may choose the order by alignment unless told not to.
@@ -53,6 +55,7 @@ def connected(cpus: float, gpus: float, root: Path) -> Iterator[None]:
     """
     address = os.environ.get("RAY_ADDRESS")
     try:
+        _probe(address)
         if address:
             # Workers unpack the working directory by themselves, at a path of their own.
             path = "platform:." if submitted() else f"{root / 'platform'}:{root}"
@@ -69,7 +72,7 @@ def connected(cpus: float, gpus: float, root: Path) -> Iterator[None]:
                 # Engines and trainers are talkative; their logs stay in Ray's session folder.
                 log_to_driver=False,
             )
-    except ConnectionError as error:
+    except (ConnectionError, TimeoutError) as error:
         raise ClusterError(
             f"RAY_ADDRESS={address}: no Ray cluster answers ({error}); start one with `ray start --head`, or unset "
             "RAY_ADDRESS to run locally"
@@ -79,6 +82,13 @@ def connected(cpus: float, gpus: float, root: Path) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _probe(address: str | None) -> None:
+    """Fail at once where nobody listens: Ray itself would try for minutes."""
+    host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
+    if colon and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=PROBE_S).close()
 
 
 def _check_size(cpus: float, gpus: float) -> None:

@@ -102,8 +102,14 @@ class FeedbackLoop:
         return evaluated
 
     async def save(self) -> None:
-        """Write a checkpoint; where the disk refuses, the run goes on with the last good one and says so."""
+        """Write a checkpoint; where the disk refuses, the run goes on with the last good one and says so.
+
+        Raises:
+            InfrastructureError: it was the last one, without which the run has no result.
+        """
         answer = await self.learner.send(Save(self.schedule.cursor()))
+        if answer.failure and self.schedule.finished:
+            raise InfrastructureError(f"{answer.failure}; make room and run the same command again: it resumes")
         if answer.failure:
             log.warning("%s; going on with the last good checkpoint", answer.failure)
 

@@ -25,6 +25,7 @@ from cetd.evaluation.summary import summarise, write_summary
 from cetd.feedback import store
 from cetd.feedback.rollout import Rollout
 from cetd.feedback.schedule import Schedule
+from cetd.models import huggingface
 from cetd.run_folder import RunFolder
 from cetd.training import checkpoint
 
@@ -38,14 +39,25 @@ def finished(config: FeedbackJobConfig, folder: RunFolder) -> dict[str, Any] | N
     return None
 
 
-async def run(config: FeedbackJobConfig, folder: RunFolder, root: Path) -> dict[str, Any]:
+def check(config: FeedbackJobConfig) -> Apps:
+    """What can be known before Ray starts: the apps, and that given model folders hold models.
+
+    Raises:
+        ValueError: an app or a folder cannot be used; the line names it and the remedy.
+    """
+    for part in (config.policy, *config.llms):
+        if part.path is not None:
+            huggingface.read_config(part.path)
+    return load_apps(config.apps)
+
+
+async def run(config: FeedbackJobConfig, apps: Apps, folder: RunFolder, root: Path) -> dict[str, Any]:
     """Run, or go on, until all iterations have ended; returns the summary, which is also written.
 
     Raises:
         ValueError: the configuration, an app, a model or an endpoint cannot be used; the line says which and why.
         InfrastructureError: something broke beyond its retries; the same command resumes.
     """
-    apps = load_apps(config.apps)
     models = await make_models(config, root / "models")
     schedule = _schedule(config, folder)
     if schedule.ended:

@@ -57,13 +57,14 @@ def feedback(path: Path, iterations: int, overrides: list[str]) -> dict[str, Any
 
 def _timed(config: FeedbackJobConfig, root: Path) -> dict[str, Any]:
     from actors.cluster import connected, wanted
-    from actors.feedback_run import run
+    from actors.feedback_run import check, run
 
     with RunFolder(root, config.run.name) as folder:
         folder.clear()
         folder.adopt(config)
+        apps = check(config)
         with connected(*wanted(config), ROOT):
-            summary = asyncio.run(run(config, folder, root))
+            summary = asyncio.run(run(config, apps, folder, root))
     return {figure: summary[figure] for figure in (*FIGURES, "revision", "hardware")}
 
 

@@ -31,14 +31,15 @@ def main(argv: list[str] | None = None) -> None:
         folder.adopt(config)
         # After the configuration is known to be good: these import torch and Ray.
         from actors.cluster import connected, wanted
-        from actors.feedback_run import finished, run
+        from actors.feedback_run import check, finished, run
         from cetd.evaluation.report import write_report
         from cetd.evaluation.summary import print_table
 
         summary = finished(config, folder)
         if summary is None:
+            apps = check(config)
             with connected(*wanted(config), ROOT):
-                summary = asyncio.run(run(config, folder, root))
+                summary = asyncio.run(run(config, apps, folder, root))
         else:
             log.info("%s has ended before; --restart begins anew", folder.path)
         print_table(summary)

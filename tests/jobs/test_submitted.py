@@ -1,0 +1,85 @@
+"""The job on a cluster, submitted as the README says; and a disk that is full."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cetd.feedback import store
+from tests.jobs.running import PATIENCE_S, ROOT, TINY, job
+from tests.jobs.test_feedback import rows
+
+pytestmark = [pytest.mark.ray, pytest.mark.vllm, pytest.mark.sandbox]
+
+RAY = str(Path(sys.executable).parent / "ray")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A cluster of one node; its dashboard's address."""
+    # Sockets live below it, and their paths may not be long.
+    home = Path("/tmp") / tmp_path_factory.mktemp("r").name
+    port = free_port()
+    command = [RAY, "start", "--head", f"--port={free_port()}", f"--dashboard-port={port}", f"--temp-dir={home}"]
+    subprocess.run([*command, "--num-cpus=4"], check=True, capture_output=True, timeout=120)
+    yield f"http://127.0.0.1:{port}"
+    subprocess.run([RAY, "stop", "--force"], check=True, capture_output=True, timeout=120)
+    shutil.rmtree(home, ignore_errors=True)
+
+
+def test_a_submitted_job_does_what_a_local_one_does(cluster: str, undisturbed: Path, runs: Path) -> None:
+    submit = [RAY, "job", "submit", "--address", cluster, "--working-dir", str(ROOT), "--"]
+    command = [*submit, "python", "-m", "jobs.feedback", "--config", str(TINY.relative_to(ROOT))]
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    finished = subprocess.run(
+        [*command, f"run.root={runs}", "run.name=submitted"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stdout[-4000:] + finished.stderr[-2000:]
+    assert re.search(r"report: .*submitted/report\.html", finished.stdout)
+    assert rows(runs / "submitted") == rows(undisturbed)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a tmpfs takes root")
+def test_a_full_disk_ends_the_run_with_one_line_and_leaves_no_half_file(undisturbed: Path, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(small)], check=True)
+    try:
+        models = undisturbed.parent / "models"
+        folders = {path.name.rpartition("-")[0]: path for path in models.iterdir() if path.name[0] != "."}
+        config = json.loads((undisturbed.parent / "undisturbed" / "summary.json").read_text())
+        paths = [f"llms.{index}.path={folders[name]}" for index, name in enumerate(config["engines"])]
+        policy = next(path for name, path in folders.items() if name not in config["engines"])
+        with job(small, "full", f"policy.path={policy}", *paths) as running:
+            assert running.process.wait(PATIENCE_S) == 2
+        text = running.log.read_text()
+        assert "Traceback" not in text
+        last = text.strip().splitlines()[-1]
+        assert last.startswith("error: ")
+        assert "No space left on device" in last
+        assert "run the same command again" in last or "resume the run" in last
+        for path in (small / "full" / "rollouts").glob("*.parquet"):
+            store.read(path)
+        assert not list((small / "full" / "checkpoints").glob(".writing*"))
+    finally:
+        subprocess.run(["umount", "--lazy", str(small)], check=True)
