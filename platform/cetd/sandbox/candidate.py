@@ -66,6 +66,7 @@ def main(channel_fd: int, program_fd: int, output_fd: int, confinement: Confinem
 def _lock_in(confinement: Confinement) -> None:
     _thread.stack_size(_THREAD_STACK)  # the usual 8 MiB each would use up the address space that a program may map
     namespaces.map_ids(confinement.uid, confinement.gid)
+    namespaces.be_first_to_go()
     namespaces.mount_private(confinement.file_mb)
     namespaces.set_limits(confinement.cpu_s, confinement.address_bytes, confinement.processes, confinement.file_mb)
     namespaces.drop_capabilities()

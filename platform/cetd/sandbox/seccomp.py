@@ -82,6 +82,8 @@ DENIED: dict[str, tuple[int | None, int | None]] = {
 }
 _CLONE, _CLONE3 = (56, 220), (435, 435)
 _SOCKETS = ((41, 198), (53, 199))  # socket, socketpair
+# A program that lowers its CPU limit would be killed as if from outside, and go unscored where it has failed.
+_SETRLIMIT, _PRLIMIT, _RLIMIT_CPU = (160, 164), (302, 261), 0
 _MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}  # column above, AUDIT_ARCH_*
 
 _NEW_NAMESPACES = 0x7E020080  # every CLONE_NEW*, CLONE_NEWTIME included
@@ -89,6 +91,8 @@ _AF_UNIX = 1
 _LOAD, _JUMP_EQ, _JUMP_GE, _AND, _RETURN = 0x20, 0x15, 0x35, 0x54, 0x06
 _ALLOW, _KILL_PROCESS, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 _NUMBER_AT, _ARCH_AT, _ARGUMENT_AT = 0, 4, 16  # in struct seccomp_data
+
+Instruction = tuple[int, int, int, int]  # operation, jump if true, jump if false, value
 
 _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _MODE_FILTER = 38, 22, 2
 
@@ -115,16 +119,25 @@ def assemble(machine: str) -> bytes:
         if (number := numbers[column]) is not None:
             program += [(_JUMP_EQ, 0, 1, number), (_RETURN, 0, 0, deny)]
     program += [(_JUMP_EQ, 0, 1, _CLONE3[column]), (_RETURN, 0, 0, _ERRNO | errno.ENOSYS)]
-    program += _if_argument(_CLONE[column], [(_AND, 0, 0, _NEW_NAMESPACES), (_JUMP_EQ, 1, 0, 0)], deny)
+    program += _on(_CLONE[column], [_argument(0), (_AND, 0, 0, _NEW_NAMESPACES), (_JUMP_EQ, 1, 0, 0)], deny)
     for numbers in _SOCKETS:
-        program += _if_argument(numbers[column], [(_JUMP_EQ, 1, 0, _AF_UNIX)], deny)
+        program += _on(numbers[column], [_argument(0), (_JUMP_EQ, 1, 0, _AF_UNIX)], deny)
+    program += _on(_SETRLIMIT[column], [_argument(0), (_JUMP_EQ, 0, 1, _RLIMIT_CPU)], deny)
+    # prlimit64(pid, which, new, old) with a new limit: its address is not null in one half or the other
+    new = [_argument(2), (_JUMP_EQ, 0, 2, 0), (_LOAD, 0, 0, _ARGUMENT_AT + 2 * 8 + 4), (_JUMP_EQ, 1, 0, 0)]
+    program += _on(_PRLIMIT[column], [_argument(1), (_JUMP_EQ, 0, 5, _RLIMIT_CPU), *new], deny)
     program.append((_RETURN, 0, 0, _ALLOW))
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
 
 
-def _if_argument(number: int, test: list[tuple[int, int, int, int]], otherwise: int) -> list[tuple[int, int, int, int]]:
-    """For call ``number``: allow when ``test`` of its first argument jumps by one, else return ``otherwise``."""
-    body = [(_LOAD, 0, 0, _ARGUMENT_AT), *test, (_RETURN, 0, 0, otherwise), (_RETURN, 0, 0, _ALLOW)]
+def _argument(index: int) -> Instruction:
+    """Load the lower half of an argument."""
+    return _LOAD, 0, 0, _ARGUMENT_AT + index * 8
+
+
+def _on(number: int, test: list[Instruction], otherwise: int) -> list[Instruction]:
+    """For call ``number``: return ``otherwise`` where ``test`` runs through, allow where it jumps one further."""
+    body = [*test, (_RETURN, 0, 0, otherwise), (_RETURN, 0, 0, _ALLOW)]
     return [(_JUMP_EQ, 0, len(body), number), *body]
 
 

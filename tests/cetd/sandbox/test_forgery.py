@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cetd.sandbox.outcome import Crashed, Scored, TimedOut
+from cetd.sandbox.outcome import Crashed, OutOfMemory, Scored, TimedOut
 from tests.cetd.sandbox.conftest import Bench
 
 pytestmark = pytest.mark.sandbox
@@ -94,6 +94,28 @@ def f(number):
         outcome = bench.run(program, f"from app import f\ndef test_x():\n    f({number})\n")
         assert isinstance(outcome, Crashed), outcome
         assert "wrong shape" in outcome.reason
+
+
+def test_no_program_can_end_itself_as_if_from_outside(bench: Bench) -> None:
+    program = """
+import ctypes, os, resource, signal, time
+def attempt(what):
+    try: what()
+    except (OSError, ValueError): pass
+for limit in (resource.RLIMIT_CPU, resource.RLIMIT_AS, resource.RLIMIT_STACK, resource.RLIMIT_NPROC):
+    attempt(lambda: resource.setrlimit(limit, (0, 0)))
+    attempt(lambda: resource.prlimit(0, limit, (0, 0)))
+libc = ctypes.CDLL(None)
+libc.prctl(22, 1, 0, 0, 0)  # strict seccomp
+libc.prctl(1, 9, 0, 0, 0)  # SIGKILL at the parent's death
+os.kill(os.getpid(), 9); os.kill(0, 9)
+end = time.monotonic() + 0.2
+while time.monotonic() < end: pass
+"""
+    for end in ("", "import os\nos._exit(0)\n", "import os\nos.abort()\n"):
+        outcome = bench.run(program + end + WRONG, TESTS)
+        assert isinstance(outcome, (Scored, Crashed, OutOfMemory)), outcome
+        assert not isinstance(outcome, Scored) or outcome.passed == 0
 
 
 def test_a_test_that_catches_everything_cannot_hide_a_death(bench: Bench) -> None:

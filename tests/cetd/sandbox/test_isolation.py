@@ -89,11 +89,13 @@ def privileges():
     return list(data), os.getuid() != 0, ctypes.CDLL(None).prctl(39, 0, 0, 0, 0)
 def become(uid):
     os.setuid(uid)
+def more_cpu():
+    resource.setrlimit(resource.RLIMIT_CPU, (1, 1))
 def more_memory():
     resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY,) * 2)
 """
     tests = """
-from app import privileges, become, more_memory
+from app import privileges, become, more_memory, more_cpu
 def test_none_are_left():
     assert privileges() == ([0] * 6, True, 1)
 def test_root_is_out_of_reach():
@@ -103,11 +105,12 @@ def test_root_is_out_of_reach():
         return
     raise AssertionError
 def test_limits_cannot_be_raised():
-    try:
-        more_memory()
-    except ValueError:
-        return
-    raise AssertionError
+    for more in (more_memory, more_cpu):
+        try:
+            more()
+        except ValueError:
+            continue
+        raise AssertionError
 """
     _assert_all_pass(bench, program, tests)
 

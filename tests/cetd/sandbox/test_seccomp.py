@@ -13,11 +13,12 @@ ALLOW, KILL, EPERM, ENOSYS = 0x7FFF0000, 0x80000000, 0x50000 | errno.EPERM, 0x50
 AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
 
-def _judge(machine: str, number: int, argument: int = 0, arch: int | None = None) -> int:
+def _judge(machine: str, number: int, *arguments: int, arch: int | None = None) -> int:
     """What the filter returns for a call; follows seccomp(2) and the BPF subset that the filter uses."""
     code = assemble(machine)
     program = [struct.unpack_from("=HBBI", code, at) for at in range(0, len(code), 8)]
-    data = struct.pack("=IIQ6Q", number, AUDIT[machine] if arch is None else arch, 0, argument, 0, 0, 0, 0, 0)
+    six = (*arguments, 0, 0, 0, 0, 0, 0)[:6]
+    data = struct.pack("=IIQ6Q", number, AUDIT[machine] if arch is None else arch, 0, *six)
     at, accumulator = 0, 0
     while True:
         operation, if_true, if_false, value = program[at]
@@ -56,6 +57,17 @@ def test_arguments_decide_for_clone_and_sockets(machine: str, clone: int, socket
     for call in (socket, socket + 1 if machine == "aarch64" else 53):
         assert _judge(machine, call, 1) == ALLOW
         assert {_judge(machine, call, family) for family in (0, 2, 10, 16, 17, 38, 40)} == {EPERM}
+
+
+@pytest.mark.parametrize(("machine", "set_limit", "change_limit"), [("x86_64", 160, 302), ("aarch64", 164, 261)])
+def test_the_cpu_limit_cannot_be_changed_but_others_can(machine: str, set_limit: int, change_limit: int) -> None:
+    address, high = 0x7F00_1234_0000, 0x7F00_0000_0000
+    assert _judge(machine, set_limit, 0, address) == EPERM
+    assert _judge(machine, set_limit, 3, address) == ALLOW
+    for new in (address, high, 0x1000):
+        assert _judge(machine, change_limit, 0, 0, new) == EPERM
+        assert _judge(machine, change_limit, 0, 3, new) == ALLOW
+    assert _judge(machine, change_limit, 0, 0, 0, address) == ALLOW
 
 
 def test_other_numberings_are_denied() -> None:

@@ -73,7 +73,9 @@ def test_a_judge_that_was_killed_while_idle_is_replaced() -> None:
         server = sandbox.server_pid
         assert server is not None
         assert isinstance(sandbox.run(PROGRAM, SHORT), Scored)
-        os.kill(max(descendants(server)), signal.SIGKILL)
+        judge = max(descendants(server))
+        os.kill(judge, signal.SIGKILL)
+        _until(lambda: not is_alive(judge))
         assert isinstance(sandbox.run(PROGRAM, SHORT), Scored)
 
 
