@@ -8,7 +8,6 @@ Whatever goes wrong on our side is Unscored, never zero, and the next run finds 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import select
@@ -28,7 +27,6 @@ from cetd.sandbox.verdict import RawRun, outcome_of, read_verdict
 # Beyond its own limit, within which the server has to report the end of a run.
 _GRACE_S = 10.0
 _READ_BYTES = 1 << 16
-_PIPE_BYTES = 1 << 18
 _PROBE_PROGRAM = {"probe.py": "def answer():\n    return 42\n"}
 _PROBE_TESTS = {"test_probe.py": "from probe import answer\ndef test_answer():\n    assert answer() == 42\n"}
 
@@ -99,6 +97,9 @@ class Sandbox:
             except (_ServerLostError, OSError) as error:
                 self._discard(server, slot)
                 return Unscored(f"the sandbox was lost during the run: {error} {server.last_words}".strip())
+            except BaseException:  # an interrupt in the middle of a run: its answer would be taken for the next one's
+                self._discard(server, slot)
+                raise
             self._release(server, slot)
         return outcome_of(raw, self._limits)
 
@@ -183,20 +184,19 @@ class _Output:
 
     def __init__(self, fd: int, limit: int) -> None:
         os.set_blocking(fd, False)
-        fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         self.fd, self._limit, self._kept = fd, limit, bytearray()
 
-    def drain(self) -> bool:
-        """Read once what is there; False at the end of the stream."""
+    def drain(self) -> bytes | None:
+        """Read once: what was there, empty at the end of the stream, None when there is nothing now."""
         try:
             data = os.read(self.fd, _READ_BYTES)
         except BlockingIOError:
-            return True
+            return None
         self._kept += data[: self._limit - len(self._kept)]
-        return bool(data)
+        return data
 
     def rest(self) -> str:
-        """Everything kept, once all writers are gone."""
+        """Everything kept, once the run is over; does not wait for a stray copy of the writing end."""
         while self.drain():
             pass
         return self._kept.decode("utf-8", "replace")
@@ -208,7 +208,7 @@ def _await_done(slot: socket.socket, output: _Output, run: int, deadline: float)
     poll.register(output.fd, select.POLLIN)
     while (left := deadline - time.monotonic()) > 0:
         ready = [fd for fd, _ in poll.poll(left * 1000)]
-        if output.fd in ready and not output.drain():
+        if output.fd in ready and output.drain() == b"":
             poll.unregister(output.fd)
         if slot.fileno() in ready:
             data = slot.recv(256)
