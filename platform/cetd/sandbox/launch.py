@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cetd.config import SandboxConfig
+from cetd.errors import InfrastructureError
 
 # The code of the server in the order of its imports; standard library only.
 _INSIDE = ("encoding", "protocol", "seccomp", "namespaces", "sources", "remote", "candidate", "judge", "slot", "server")
@@ -66,7 +67,7 @@ _STOP_S = 5.0
 _LOG_BYTES = 1 << 20
 
 
-class SandboxUnavailable(RuntimeError):  # noqa: N818 - named for what is the case, as the callers' messages read
+class SandboxUnavailable(InfrastructureError):  # noqa: N818 - named for what is the case, as the callers' messages read
     """This machine does not let programs be isolated; the message says what to install or enable."""
 
 
