@@ -13,7 +13,7 @@ from cetd.data.phrases import DIALECTS, REDUCER_PHRASES, STEP_PHRASES, VAGUE
 from cetd.data.steps import Spec, Step
 
 # How likely each part of a vague text is to be vague; one part always is.
-_VAGUE_PART = 0.8
+_VAGUE_PART = 0.9
 
 
 def word(spec: Spec, dialect: str, complete: bool = True, seed: int = 0) -> str:
