@@ -161,7 +161,7 @@ _INT_STEPS: Phrases = {
 
 _INT_REDUCERS: Phrases = {
     "same": ("return the number", "yield the value", "hand it back", "ret"),
-    "parity": ("return 1 if odd, else 0", "yield the parity", "hand back if it is odd", "par"),
+    "tens": ("return the tens digit", "yield the decade figure", "hand back the one before the tail", "tens"),
     "digits": ("return how many digits it has", "yield the decimal length", "hand back how long it is", "len"),
     "last_digit": ("return the last digit", "yield the unit figure", "hand back the tail", "end"),
     "largest_digit": ("return the largest digit", "yield the maximal figure", "hand back the top figure", "max"),

@@ -96,7 +96,7 @@ _INT_STEPS = (
 
 _INT_REDUCERS = (
     Kind("same", "whole", ("{v}",)),
-    Kind("parity", "whole", ("{v} % 2",)),
+    Kind("tens", "whole", ("abs({v}) // 10 % 10",)),
     Kind("digits", "whole", ("len(str(abs({v})))",)),
     Kind("last_digit", "whole", ("abs({v}) % 10",)),
     Kind("largest_digit", "whole", ("int(max(str(abs({v}))))",)),

@@ -9,6 +9,7 @@ transformers and vLLM load; the structure tokens are ordinary text there, so tha
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from pathlib import Path
@@ -109,16 +110,18 @@ class Tokenizer:
         inner.decoder = decoders.ByteLevel()
         trainer = trainers.BpeTrainer(
             vocab_size=vocab_size,
-            special_tokens=[
-                *(AddedToken(token, special=True, normalized=False) for token in _CONTROL),
-                *(AddedToken(token, special=False, normalized=False) for token in STRUCTURE_TOKENS),
-            ],
+            special_tokens=[AddedToken(token, normalized=False) for token in (*_CONTROL, *STRUCTURE_TOKENS)],
             initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
             max_token_length=_MAX_TOKEN_BYTES,
             show_progress=False,
         )
-        inner.train_from_iterator(texts, trainer)
-        return Tokenizer(inner)
+        structure = re.compile("|".join(STRUCTURE_TOKENS))
+        inner.train_from_iterator((part for text in texts for part in structure.split(text)), trainer)
+        # The trainer makes all of them special, which decoding would drop.
+        state = json.loads(inner.to_str())
+        for token in state["added_tokens"]:
+            token["special"] = token["content"] in _CONTROL
+        return Tokenizer(tokenizers.Tokenizer.from_str(json.dumps(state)))
 
     @staticmethod
     def load(folder: Path) -> Tokenizer:
