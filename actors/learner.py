@@ -227,7 +227,7 @@ class LearnerClient:
         assert self._training is not None
         sequence, self._sequence = self._sequence, self._sequence + 1
         await self._log.post.remote(sequence, message)
-        answer = asyncio.ensure_future(_value(self._log.result.remote(sequence)))
+        answer = asyncio.ensure_future(self._log.result.remote(sequence))
         await asyncio.wait([answer, self._training], return_when=asyncio.FIRST_COMPLETED)
         if not answer.done():
             answer.cancel()
@@ -251,7 +251,3 @@ class LearnerClient:
         assert self._training is not None
         await self._log.post.remote(self._sequence, Stop())
         await self._training
-
-
-async def _value(reference: ray.ObjectRef) -> Any:
-    return await reference

@@ -122,7 +122,7 @@ def _work(config: LLMConfig | PolicyConfig) -> int:
 
 
 async def _awaited(tasks: dict[str, ray.ObjectRef], training: Any) -> dict[str, Path]:
-    pending = {asyncio.ensure_future(_value(reference)): name for name, reference in tasks.items()}
+    pending = {asyncio.ensure_future(reference): name for name, reference in tasks.items()}
     made: dict[str, Path] = {}
     shown: dict[str, tuple[int, int, float]] = {}
     while pending:
@@ -159,7 +159,3 @@ def _tokenizer_file(folder: Path) -> Path:
     if not path.exists():
         raise ValueError(f"{folder}: no tokenizer.json there; a model's folder holds its tokenizer")
     return path
-
-
-async def _value(reference: Any) -> Any:
-    return await reference

@@ -9,7 +9,9 @@ others; in the synchronous mode an iteration travels as a whole, so that engines
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -29,6 +31,15 @@ from cetd.sandbox.admission import Quarantined
 from cetd.sandbox.outcome import Outcome, Unscored
 
 NO_ANSWER = "no answer from the engine within its deadline and retries"
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A sample, the digest of the weights that drew it, and the seconds of the call that it was drawn in."""
+
+    sample: Sample
+    revision: str
+    seconds: float
 
 
 class RolloutWorkers:
@@ -61,7 +72,7 @@ class RolloutWorkers:
             ray.exceptions.RayError: a policy or sandbox actor cannot run.
         """
         actors = [*self._policies, *self._sandboxes]
-        starts = [*(llm.start() for llm in self.llms), *(_value(actor.process_id.remote()) for actor in actors)]
+        starts = [*(llm.start() for llm in self.llms), *(actor.process_id.remote() for actor in actors)]
         await asyncio.gather(*starts)
 
     async def close(self) -> None:
@@ -79,7 +90,7 @@ class RolloutWorkers:
         """Run the references; apps come back with measured timeouts, in their order."""
         shares = _split(apps, len(self._sandboxes))
         answers = await asyncio.gather(
-            *(_value(actor.admit.remote(share)) for actor, share in zip(self._sandboxes, shares, strict=False) if share)
+            *(actor.admit.remote(share) for actor, share in zip(self._sandboxes, shares, strict=False) if share)
         )
         return [app for admitted, _ in answers for app in admitted], [q for _, out in answers for q in out]
 
@@ -97,28 +108,32 @@ class RolloutWorkers:
     async def _chunk(self, index: int, draw: Draw, apps: Sequence[App], weights: Weights) -> list[Rollout]:
         return await self._judge(await self._generate(index, draw, apps, weights), apps)
 
-    async def _generate(
-        self, index: int, draw: Draw, apps: Sequence[App], weights: Weights
-    ) -> list[tuple[Sample, str]]:
+    async def _generate(self, index: int, draw: Draw, apps: Sequence[App], weights: Weights) -> list[Drawn]:
         actor = self._policies[index % len(self._policies)]
         samples, revision, interval = await actor.generate.remote(weights, list(apps), draw)
         self._on_busy(interval)
-        return [(sample, revision) for sample in samples]
+        return [Drawn(sample, revision, interval.end - interval.start) for sample in samples]
 
-    async def _judge(self, drawn: list[tuple[Sample, str]], apps: Sequence[App]) -> list[Rollout]:
+    async def _judge(self, drawn: list[Drawn], apps: Sequence[App]) -> list[Rollout]:
         by_id = {app.app_id: app for app in apps}
-        samples = [sample for sample, _ in drawn]
+        samples = [one.sample for one in drawn]
         columns = await asyncio.gather(*(self._reconstruct(llm, samples, by_id) for llm in self.llms))
         return [
-            self._rollout(sample, revision, reconstructions, by_id[sample.app_id])
-            for (sample, revision), reconstructions in zip(drawn, zip(*columns, strict=True), strict=True)
+            self._rollout(one, reconstructions, by_id[one.sample.app_id])
+            for one, reconstructions in zip(drawn, zip(*columns, strict=True), strict=True)
         ]
 
-    def _rollout(self, sample: Sample, revision: str, column: tuple[Reconstruction, ...], app: App) -> Rollout:
+    def _rollout(self, drawn: Drawn, column: tuple[Reconstruction, ...], app: App) -> Rollout:
         feedback = self._config.feedback
-        overlap = leakage(sample.requirements, app.source_text, app.interface.text, feedback.leakage_ngram)
+        overlap = leakage(drawn.sample.requirements, app.source_text, app.interface.text, feedback.leakage_ngram)
         rates = [reconstruction.pass_rate for reconstruction in column]
-        return Rollout(sample, column, reward(rates, overlap, feedback), policy_revision=revision)
+        return Rollout(
+            drawn.sample,
+            column,
+            reward(rates, overlap, feedback),
+            timings={"generate": drawn.seconds},
+            policy_revision=drawn.revision,
+        )
 
     async def _reconstruct(
         self, llm: ReconstructionLLM, samples: Sequence[Sample], apps: Mapping[str, App]
@@ -136,10 +151,12 @@ class RolloutWorkers:
             for key, sample, seed in zip(keys, samples, llm_seeds, strict=True)
             if key not in known
         }
+        begun = time.monotonic()
         if prompts:
             completions = await llm.complete(list(prompts.values()), self._patience_s(llm), self._on_busy)
             for key, completion in zip(prompts, completions, strict=True):
                 programs[key] = None if completion is None else program_from(completion)
+        generate_s = time.monotonic() - begun
         outcomes = await self._test([(programs[key], apps[s.app_id]) for key, s in zip(keys, samples, strict=True)])
         for key, outcome in zip(keys, outcomes, strict=True):
             program = programs[key]
@@ -153,6 +170,7 @@ class RolloutWorkers:
                 seed=seed,
                 program=programs[key] or "",
                 outcome=outcome,
+                generate_s=0.0 if key in known else generate_s,
                 cached=key in known,
             )
             for key, seed, outcome in zip(keys, llm_seeds, outcomes, strict=True)
@@ -189,7 +207,7 @@ class RolloutWorkers:
     async def _run(self, runs: Sequence[TestRun]) -> list[Outcome]:
         shares = [share for share in _split(runs, len(self._sandboxes)) if share]
         answers = await asyncio.gather(
-            *(_value(actor.run.remote(share)) for actor, share in zip(self._sandboxes, shares, strict=False))
+            *(actor.run.remote(share) for actor, share in zip(self._sandboxes, shares, strict=False))
         )
         for _, interval in answers:
             self._on_busy(interval)
@@ -200,7 +218,3 @@ def _split(items: Sequence[Any], parts: int) -> list[list[Any]]:
     """Into ``parts`` consecutive shares whose lengths differ by at most one."""
     bounds = [len(items) * part // parts for part in range(parts + 1)]
     return [list(items[start:end]) for start, end in pairwise(bounds)]
-
-
-async def _value(reference: Any) -> Any:
-    return await reference

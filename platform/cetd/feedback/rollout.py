@@ -28,7 +28,10 @@ class Sample:
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """One LLM's program for a requirements text, and what its tests came to."""
+    """One LLM's program for a requirements text, and what its tests came to.
+
+    ``generate_s`` is the time of the call to the engine, which the program shares with others; 0 where ``cached``.
+    """
 
     llm: str
     engine: str
