@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ray.exceptions import RayError, RayTaskError
+
 from actors.feedback_loop import FeedbackLoop
 from actors.learner import LearnerClient, LearnerSetup
 from actors.making import Models, make_models
@@ -79,6 +81,14 @@ async def run(config: FeedbackJobConfig, apps: Apps, folder: RunFolder, root: Pa
             after = await _evaluation(loop, schedule.version)
         await learner.stop()
         return _summary(config, folder, record, before, after)
+    except RayTaskError as error:
+        # What a user can mend, raised in an actor; anything else is a bug and keeps its traceback.
+        if isinstance(error.cause, (ValueError, OSError, InfrastructureError)):
+            raise error.cause from error
+        raise
+    except RayError as error:
+        last = str(error).strip().splitlines()[-1]
+        raise InfrastructureError(f"Ray: {last}; run the same command again: it resumes") from error
     finally:
         record.close()
         await workers.close()

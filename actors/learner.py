@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +20,12 @@ import ray
 import ray.train
 import torch
 from ray.train.torch import TorchTrainer
+from ray.train.v2.api.exceptions import TrainingFailedError
 
 from actors.busy import Busy, busy
 from cetd import seeds
 from cetd.config import FeedbackConfig, LearnerConfig
+from cetd.errors import InfrastructureError
 from cetd.models import huggingface
 from cetd.models.encoder_decoder import EncoderDecoder
 from cetd.training import checkpoint
@@ -210,19 +213,22 @@ class LearnerClient:
         )
         # Ray Train's own memory of an earlier attempt: here the checkpoints themselves are the record.
         (setup.checkpoints / "checkpoint_manager_snapshot.json").unlink(missing_ok=True)
-        self._training: asyncio.Task | None = None
+        self._training: asyncio.Future | None = None
         self.process_id = 0
 
     async def start(self) -> Answer:
         """Start the workers; the answer carries the version they begin with."""
-        self._training = asyncio.create_task(asyncio.to_thread(self._trainer.fit))
+        loop = asyncio.get_running_loop()
+        self._training = loop.create_future()
+        # A daemon: a run that ends early must not wait for workers that nobody will answer.
+        threading.Thread(target=self._fit, args=(loop, self._training), daemon=True).start()
         return await self.send(Publish())
 
     async def send(self, message: Message) -> Answer:
         """Post a message and await its answer.
 
         Raises:
-            ray.train.v2.api.exceptions.TrainingFailedError: the workers failed more often than ``max_failures``.
+            InfrastructureError: the workers failed more often than ``max_failures``.
         """
         assert self._training is not None
         sequence, self._sequence = self._sequence, self._sequence + 1
@@ -231,8 +237,8 @@ class LearnerClient:
         await asyncio.wait([answer, self._training], return_when=asyncio.FIRST_COMPLETED)
         if not answer.done():
             answer.cancel()
-            await self._training  # raises what ended the trainer
-            raise RuntimeError("the learner ended before it was told to")
+            await self._training
+            raise InfrastructureError("learner: it ended before it was told to; run the same command again: it resumes")
         result = answer.result()
         self.process_id = result.process_id
         if isinstance(message, Save) and not result.failure:
@@ -251,3 +257,22 @@ class LearnerClient:
         assert self._training is not None
         await self._log.post.remote(self._sequence, Stop())
         await self._training
+
+    def _fit(self, loop: asyncio.AbstractEventLoop, ended: asyncio.Future) -> None:
+        failure: Exception | None = None
+        try:
+            self._trainer.fit()
+        except TrainingFailedError as error:
+            last = str(error).strip().splitlines()[-1]
+            failure = InfrastructureError(f"learner: {last}; run the same command again: it resumes")
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_settle, ended, failure)
+
+
+def _settle(ended: asyncio.Future, failure: Exception | None) -> None:
+    if ended.done():
+        return
+    if failure:
+        ended.set_exception(failure)
+    else:
+        ended.set_result(None)

@@ -6,6 +6,8 @@ the gradients are summed, normalised by the whole batch, so that the update is t
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.distributed as dist
 from torch import Tensor
@@ -41,7 +43,7 @@ class Learner:
         """One pass over the batch; ``seed`` fixes the dropout masks. Returns the statistics of the update."""
         torch.manual_seed(seed)
         self.model.train()
-        size = len(batch.targets) // self.config.minibatches
+        size = math.ceil(len(batch.targets) / self.config.minibatches)
         statistics: dict[str, float] = {}
         for start in range(0, len(batch.targets), size):
             for name, value in self._step(batch, range(start, min(start + size, len(batch.targets)))).items():
