@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as serialise
@@ -47,6 +48,10 @@ class CheckpointError(ValueError):
     """A model folder that cannot be used; the message is one line for the user."""
 
 
+class _UnsupportedError(ValueError):
+    """What a configuration asks for and these models have not."""
+
+
 def save(model: EncoderDecoder | Decoder, folder: Path) -> None:
     """Write the model's weights and configuration; what else stands in ``folder`` stays.
 
@@ -70,8 +75,10 @@ def load(folder: Path) -> EncoderDecoder | Decoder:
         CheckpointError: the folder, its configuration or its tensors cannot be used.
     """
     config = read_config(folder)
-    model = EncoderDecoder(config) if isinstance(config, EncoderDecoderConfig) else Decoder(config)
     found = {name: value for name, value in _tensors(folder).items() if not _IGNORED.search(name)}
+    _settle_head(folder, config, found)
+    with torch.device("meta"):  # names and shapes only: nothing is allocated or drawn that the file replaces
+        model = EncoderDecoder(config) if isinstance(config, EncoderDecoderConfig) else Decoder(config)
     own = {}
     for name, parameter in model.state_dict().items():
         theirs = _theirs(name, model)
@@ -82,12 +89,10 @@ def load(folder: Path) -> EncoderDecoder | Decoder:
             raise CheckpointError(
                 f"{folder}: tensor {theirs} is {list(value.shape)} but config.json asks for {list(parameter.shape)}"
             )
-        own[name] = value.float()
-    if config.tied_lm_head:
-        found.pop("lm_head.weight", None)
+        own[name] = value.to(torch.float32, copy=True)  # safetensors maps the file: not to be written to
     if found:
         raise CheckpointError(f"{folder}: unexpected tensor {min(found)}; its config.json is for another model")
-    model.load_state_dict(own)
+    model.load_state_dict(own, assign=True)
     return model
 
 
@@ -106,6 +111,8 @@ def read_config(folder: Path) -> EncoderDecoderConfig | DecoderConfig:
         ) from None
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path}: cannot be read: {error}") from None
+    if not isinstance(config, dict):
+        raise CheckpointError(f"{path}: expected an object, got {type(config).__name__}; copy the model again")
     try:
         match config.get("model_type"):
             case "t5":
@@ -116,25 +123,52 @@ def read_config(folder: Path) -> EncoderDecoderConfig | DecoderConfig:
                 raise CheckpointError(f"{path}: model_type={other!r} is not known here; t5 and llama are")
     except KeyError as error:
         raise CheckpointError(f"{path}: {error.args[0]} is missing") from None
-    except ConfigError as error:
+    except (ConfigError, _UnsupportedError) as error:
         raise CheckpointError(f"{path}: {error}") from None
 
 
 def _tensors(folder: Path) -> dict[str, Tensor]:
-    index = folder / f"{WEIGHTS}.index.json"
-    names = [WEIGHTS]
-    if index.exists():
-        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
     tensors: dict[str, Tensor] = {}
-    for name in names:
+    for name in _weight_files(folder):
         path = folder / name
-        if path.parent != folder or not path.exists():
+        if path.parent != folder or not path.is_file():
             raise CheckpointError(f"{path}: no such file; weights are read from safetensors only")
         try:
             tensors |= load_file(path)
         except SafetensorError as error:
             raise CheckpointError(f"{path}: damaged or cut short ({error}); copy it again") from None
     return tensors
+
+
+def _weight_files(folder: Path) -> list[str]:
+    index = folder / f"{WEIGHTS}.index.json"
+    if not index.exists():
+        return [WEIGHTS]
+    try:
+        names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        if not all(isinstance(name, str) for name in names):
+            raise TypeError
+        return sorted(names)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise CheckpointError(f"{index}: expected a weight_map of tensor to file; copy the model again") from None
+
+
+def _settle_head(folder: Path, config: EncoderDecoderConfig | DecoderConfig, found: dict[str, Tensor]) -> None:
+    """Make the head's tensor in ``found`` agree with the configuration.
+
+    A tied head may be stored beside the embedding. transformers 5 ties T5's head in memory and so leaves it out of the
+    file, also where the output is not scaled: then the head is the embedding, as a matrix of its own.
+    """
+    t5 = isinstance(config, EncoderDecoderConfig)
+    embedding = found.get("shared.weight" if t5 else "model.embed_tokens.weight")
+    if config.tied_lm_head:
+        head = found.pop("lm_head.weight", None)
+        if head is not None and embedding is not None and not head.equal(embedding):
+            raise CheckpointError(
+                f"{folder}: lm_head.weight differs from the embedding that config.json ties it to; save it untied"
+            )
+    elif t5 and embedding is not None:
+        found.setdefault("lm_head.weight", embedding)
 
 
 def _theirs(name: str, model: EncoderDecoder | Decoder) -> str:
@@ -179,6 +213,9 @@ def _t5_config(config: EncoderDecoderConfig) -> dict[str, Any]:
 
 
 def _from_t5(config: dict[str, Any]) -> dict[str, Any]:
+    feed_forward = config.get("feed_forward_proj", "relu")
+    if feed_forward in ("relu", "gated-gelu"):  # validation names the others
+        _only("dense_act_fn", config, "relu" if feed_forward == "relu" else "gelu_new")
     return {
         "vocab_size": config["vocab_size"],
         "d_model": config["d_model"],
@@ -187,8 +224,9 @@ def _from_t5(config: dict[str, Any]) -> dict[str, Any]:
         "n_heads": config["num_heads"],
         "encoder_layers": config["num_layers"],
         "decoder_layers": config.get("num_decoder_layers") or config["num_layers"],
-        "feed_forward": config.get("feed_forward_proj", "relu"),
-        "tied_lm_head": config.get("tie_word_embeddings", True),
+        "feed_forward": feed_forward,
+        # Older writers say by tie_word_embeddings alone that the output is not scaled.
+        "tied_lm_head": config.get("tie_word_embeddings", True) and config.get("scale_decoder_outputs", True),
         "relative_buckets": config.get("relative_attention_num_buckets", 32),
         "relative_max_distance": config.get("relative_attention_max_distance", 128),
         "dropout": config.get("dropout_rate", 0.1),
@@ -225,8 +263,11 @@ def _llama_config(config: DecoderConfig) -> dict[str, Any]:
 def _from_llama(config: dict[str, Any]) -> dict[str, Any]:
     heads = config["num_attention_heads"]
     rope = config.get("rope_parameters") or {}
-    if rope.get("rope_type", "default") != "default" or config.get("rope_scaling"):
-        raise CheckpointError("rope_scaling: only plain rotary positions are known here")
+    if not isinstance(rope, dict) or rope.get("rope_type", "default") != "default" or config.get("rope_scaling"):
+        raise _UnsupportedError("rope_scaling: only plain rotary positions are known here")
+    _only("hidden_act", config, "silu")
+    _only("attention_bias", config, False)
+    _only("mlp_bias", config, False)
     return {
         "vocab_size": config["vocab_size"],
         "d_model": config["hidden_size"],
@@ -240,3 +281,9 @@ def _from_llama(config: dict[str, Any]) -> dict[str, Any]:
         "rope_theta": rope.get("rope_theta", config.get("rope_theta", 10_000.0)),
         "norm_eps": config.get("rms_norm_eps", 1e-6),
     }
+
+
+def _only(field: str, config: dict[str, Any], known: str | bool) -> None:
+    """Refuse what would load and then compute something else."""
+    if config.get(field, known) != known:
+        raise _UnsupportedError(f"{field}={config[field]!r} is not known here; {known!r} is")

@@ -61,6 +61,39 @@ def test_log_probs_are_those_of_the_training_code(model: EncoderDecoder, sources
     assert len({len(output.tokens) for output in outputs}) > 3, "rows of many lengths, so that the batch was compacted"
 
 
+@pytest.mark.parametrize("feed_forward", ["relu", "gated-gelu"])
+def test_cached_log_probs_equal_those_of_the_full_forward(feed_forward: str, sources: Sources) -> None:
+    torch.manual_seed(5)
+    config = {"vocab_size": 60, "d_model": 48, "d_kv": 20, "n_heads": 3, "feed_forward": feed_forward}
+    model = EncoderDecoder(EncoderDecoderConfig.model_validate({**config, "tied_lm_head": False})).eval()
+    outputs = run(model, sources, 3, temperature=0.7, max_new_tokens=40)
+    tokens, mask = sources
+    for row, output in enumerate(outputs):
+        source, shut = tokens[row // 3][None], mask[row // 3][None]
+        with torch.no_grad():
+            logits = model(source, shut, torch.tensor([[PAD, *output.tokens[:-1]]]))[0]
+        expected = logits.log_softmax(-1)[torch.arange(len(output.tokens)), torch.tensor(output.tokens)]
+        torch.testing.assert_close(torch.tensor(output.log_probs), expected, rtol=0, atol=1e-5)
+
+
+def test_truncation_leaves_the_recorded_log_probs_those_of_the_whole_distribution(
+    model: EncoderDecoder, sources: Sources
+) -> None:
+    greedy, truncated = run(model, sources, 1, temperature=0), run(model, sources, 1, temperature=2.0, top_k=1)
+    assert truncated == greedy
+    assert min(output.log_probs[0] for output in greedy) < -0.01
+
+
+def test_a_row_that_ends_at_once_holds_its_end_alone(model: EncoderDecoder, sources: Sources) -> None:
+    first = run(model, sources, 1, temperature=0)[0].tokens[0]
+    tokens, mask = sources
+    config = SamplingConfig(max_new_tokens=24, temperature=0)
+    seeds = torch.arange(4)
+    outputs = generate(model, tokens, mask, samples=1, sampling=config, seeds=seeds, eos_id=first, pad_id=PAD)
+    assert outputs[0].tokens == (first,)
+    assert len(outputs[0].log_probs) == 1
+
+
 def test_a_row_does_not_depend_on_its_batch(model: EncoderDecoder, sources: Sources) -> None:
     together = run(model, sources, 6)
     tokens, mask = sources

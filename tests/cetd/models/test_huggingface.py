@@ -78,12 +78,13 @@ def test_decoder_gives_the_logits_of_transformers(config: DecoderConfig, tmp_pat
     torch.testing.assert_close(model(tokens)[0], reference[0], rtol=0, atol=TOLERANCE)
 
 
+@pytest.mark.parametrize("tied", [True, False])
 @pytest.mark.parametrize("feed_forward", ["relu", "gated-gelu"])
 @torch.no_grad()
-def test_a_t5_folder_written_by_transformers_loads(feed_forward: str, tmp_path: Path) -> None:
-    config = T5Config(
-        vocab_size=90, d_model=32, d_ff=64, d_kv=8, num_layers=2, num_heads=4, feed_forward_proj=feed_forward
-    )
+def test_a_t5_folder_written_by_transformers_loads(feed_forward: str, tied: bool, tmp_path: Path) -> None:
+    sizes = {"vocab_size": 90, "d_model": 32, "d_ff": 64, "d_kv": 8, "num_layers": 2, "num_heads": 4}
+    # transformers takes tie_word_embeddings for "the output is scaled".
+    config = T5Config.from_dict({**sizes, "feed_forward_proj": feed_forward, "tie_word_embeddings": tied})
     theirs = T5ForConditionalGeneration(config).eval()
     theirs.save_pretrained(tmp_path)
     tokens, mask = padded_batch()
@@ -123,6 +124,10 @@ def saved(folder: Path) -> Path:
     return folder
 
 
+def edit(path: Path, **change: object) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+
+
 def test_an_unknown_folder_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"nowhere: no config\.json there; give a Hugging Face folder"):
         huggingface.load(tmp_path / "nowhere")
@@ -142,12 +147,90 @@ def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_another_shape_is_refused_with_both_shapes(tmp_path: Path) -> None:
-    path = saved(tmp_path) / "config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"vocab_size": 41}))
+    edit(saved(tmp_path) / "config.json", vocab_size=41)
     with pytest.raises(
         CheckpointError, match=r"embed_tokens\.weight is \[40, 32\] but config\.json asks for \[41, 32\]"
     ):
         huggingface.load(tmp_path)
+
+
+def test_a_head_that_differs_from_the_embedding_it_is_tied_to_is_refused(tmp_path: Path) -> None:
+    huggingface.save(Decoder(DECODERS[1]), tmp_path)
+    edit(tmp_path / "config.json", tie_word_embeddings=True)
+    with pytest.raises(CheckpointError, match=r"lm_head\.weight differs from the embedding"):
+        huggingface.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [(2, r"tensor model\.layers\.1\.\S+ is missing"), (1, r"unexpected tensor model\.layers\.1\.")],
+)
+def test_missing_and_unexpected_tensors_are_named(layers: int, message: str, tmp_path: Path) -> None:
+    huggingface.save(Decoder(DecoderConfig(vocab_size=40, d_model=32, n_layers=3 - layers)), tmp_path)
+    edit(tmp_path / "config.json", num_hidden_layers=layers)
+    with pytest.raises(CheckpointError, match=message):
+        huggingface.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"hidden_act": "gelu"}, "hidden_act='gelu' is not known here; 'silu' is"),
+        ({"attention_bias": True}, "attention_bias=True is not known here"),
+        ({"rope_parameters": {"rope_type": "llama3"}}, "rope_scaling: only plain rotary positions"),
+        ({"hidden_size": "wide"}, "d_model='wide': input should be a valid integer"),
+        ({"num_attention_heads": 3}, "n_kv_heads=4 must divide n_heads=3"),
+    ],
+)
+def test_a_configuration_that_would_compute_something_else_is_refused(
+    change: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    path = saved(tmp_path) / "config.json"
+    edit(path, **change)
+    with pytest.raises(CheckpointError, match=message) as refusal:
+        huggingface.load(tmp_path)
+    assert str(refusal.value).startswith(f"{path}: ")
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"hidden_size": 8}', ""])
+def test_a_configuration_that_is_none_is_refused(text: str, tmp_path: Path) -> None:
+    (saved(tmp_path) / "config.json").write_text(text)
+    with pytest.raises(CheckpointError, match=r"config\.json: "):
+        huggingface.load(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"weight_map": []}', '{"weight_map": {"lm_head.weight": 1}}'])
+def test_a_damaged_index_is_refused(text: str, tmp_path: Path) -> None:
+    (saved(tmp_path) / "model.safetensors.index.json").write_text(text)
+    with pytest.raises(CheckpointError, match=r"index\.json: expected a weight_map of tensor to file"):
+        huggingface.load(tmp_path)
+
+
+@pytest.mark.parametrize("shard", ["model-2.safetensors", "../model.safetensors"])
+def test_a_shard_that_is_not_in_the_folder_is_refused(shard: str, tmp_path: Path) -> None:
+    saved(tmp_path)
+    folder = tmp_path / "inner"
+    saved(folder)
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"lm_head.weight": shard}}))
+    with pytest.raises(CheckpointError, match="no such file"):
+        huggingface.load(folder)
+
+
+@pytest.mark.parametrize("model", [EncoderDecoder(ENCODER_DECODERS[0]), Decoder(DECODERS[0])])
+def test_loading_draws_no_random_numbers_and_leaves_the_file_alone(
+    model: EncoderDecoder | Decoder, tmp_path: Path
+) -> None:
+    huggingface.save(model, tmp_path)
+    written = (tmp_path / huggingface.WEIGHTS).read_bytes()
+    state = torch.get_rng_state()
+    loaded = huggingface.load(tmp_path)
+    assert torch.equal(torch.get_rng_state(), state)
+    with torch.no_grad():
+        for parameter in loaded.parameters():
+            assert parameter.requires_grad
+            parameter.zero_()
+    assert (tmp_path / huggingface.WEIGHTS).read_bytes() == written
 
 
 def test_a_pickle_is_never_loaded(tmp_path: Path) -> None:
