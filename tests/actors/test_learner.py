@@ -56,16 +56,18 @@ def setup(start: Path, storage: Path, workers: int, first_sequence: int = 0) -> 
 
 
 async def weights_after(given: LearnerSetup, storage: Path, iterations: list[int], save: bool = False) -> dict:
+    version = 0
     learner = LearnerClient(given, storage)
     try:
         first = await learner.start()
         for iteration in iterations:
             answer = await learner.send(Update(batch(iteration)))
+            version = answer.version
             assert answer.metrics["grad_norm"] > 0
         if save:
             answer = await learner.send(Save({"before": len(iterations)}))
-            assert answer.failure == ""
-        assert answer.version == first.version + len(iterations)
+            assert (answer.failure, answer.version) == ("", version)
+        assert version == first.version + len(iterations)
         tensors = await learner.weights()
         await learner.stop()
         return {name: tensor.copy() for name, tensor in tensors.items()}
