@@ -76,12 +76,17 @@ class Job:
 
 
 @contextmanager
-def job(root: Path, name: str, *overrides: str, flags: tuple[str, ...] = ()) -> Iterator[Job]:
-    """Start the tiny job with its run under ``root``; what is left of it is killed at the end."""
+def job(
+    root: Path, name: str, *overrides: str, flags: tuple[str, ...] = (), within: tuple[str, ...] = ()
+) -> Iterator[Job]:
+    """Start the tiny job with its run under ``root``; what is left of it is killed at the end.
+
+    ``within`` is a command that runs the one behind it.
+    """
     log = root / f"{name}.log"
     environment = {key: value for key, value in os.environ.items() if key != "RAY_ADDRESS"}
     with log.open("a") as output:
-        command = [sys.executable, "-m", "jobs.feedback", "--config", str(TINY), *flags]
+        command = [*within, sys.executable, "-m", "jobs.feedback", "--config", str(TINY), *flags]
         process = subprocess.Popen(
             [*command, f"run.root={root}", f"run.name={name}", *overrides],
             cwd=ROOT,

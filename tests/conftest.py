@@ -1,0 +1,25 @@
+"""A test of Ray, vLLM or the sandbox that is skipped fails the session: skipped is not green."""
+
+from __future__ import annotations
+
+import pytest
+
+REAL = {"ray", "vllm", "sandbox"}
+_skipped: list[str] = []
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item):
+    outcome = yield
+    if outcome.get_result().skipped and REAL & {mark.name for mark in item.iter_markers()}:
+        _skipped.append(item.nodeid)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if _skipped and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for test in _skipped:
+        terminalreporter.write_line(f"FAILED (skipped, but must run): {test}", red=True)
