@@ -26,10 +26,10 @@ from actors.busy import Busy, busy
 from cetd import seeds
 from cetd.config import FeedbackConfig, LearnerConfig
 from cetd.errors import InfrastructureError
+from cetd.feedback.batch import Batch
 from cetd.models import huggingface
 from cetd.models.encoder_decoder import EncoderDecoder
 from cetd.training import checkpoint
-from cetd.training.batch import Batch
 from cetd.training.learner import Learner
 
 

@@ -21,11 +21,11 @@ from cetd import seeds
 from cetd.config import PolicyConfig, SamplingConfig
 from cetd.data.app import App
 from cetd.data.tokenizer import EOS_ID, PAD_ID, Tokenizer
+from cetd.feedback.batch import pad
 from cetd.feedback.rollout import Sample
 from cetd.generation.encoder_decoder import generate
 from cetd.models import huggingface
 from cetd.models.encoder_decoder import EncoderDecoder
-from cetd.training.batch import pad
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ import torch
 
 from actors.learner import LearnerClient, LearnerSetup, Save, Update
 from cetd.config import EncoderDecoderConfig, FeedbackConfig, LearnerConfig, OptimizerConfig
+from cetd.feedback.batch import Batch
 from cetd.models import huggingface
 from cetd.models.encoder_decoder import EncoderDecoder
 from cetd.training import checkpoint
-from cetd.training.batch import Batch
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("local_ray")]
 

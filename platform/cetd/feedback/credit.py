@@ -9,8 +9,8 @@ from itertools import groupby
 from cetd import seeds
 from cetd.config import FeedbackConfig
 from cetd.feedback.advantages import advantages, shuffle
+from cetd.feedback.batch import Batch
 from cetd.feedback.rollout import Rollout
-from cetd.training.batch import Batch
 
 
 def credit(rollouts: Sequence[Rollout], config: FeedbackConfig, run_seed: int, iteration: int) -> list[Rollout]:

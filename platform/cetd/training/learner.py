@@ -14,9 +14,9 @@ from torch import Tensor
 
 from cetd.config import FeedbackConfig, LearnerConfig
 from cetd.feedback import losses
+from cetd.feedback.batch import Batch, pad
 from cetd.models.encoder_decoder import EncoderDecoder
 from cetd.models.log_probs import sequence_log_probs
-from cetd.training.batch import Batch, pad
 from cetd.training.optimizer import apply_gradients, learning_rate, make_optimizer
 
 

@@ -8,11 +8,11 @@ import torch
 from transformers import T5ForConditionalGeneration
 
 from cetd.config import EncoderDecoderConfig, SamplingConfig
+from cetd.feedback.batch import pad
 from cetd.generation.encoder_decoder import Generated, generate
 from cetd.models import huggingface
 from cetd.models.encoder_decoder import EncoderDecoder
 from cetd.models.log_probs import sequence_log_probs
-from cetd.training.batch import pad
 
 EOS, PAD = 1, 0
 Sources = tuple[torch.Tensor, torch.Tensor]

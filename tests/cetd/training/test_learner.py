@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from cetd.config import EncoderDecoderConfig, FeedbackConfig, LearnerConfig, OptimizerConfig
+from cetd.feedback.batch import Batch, pad
 from cetd.models import huggingface
 from cetd.models.encoder_decoder import EncoderDecoder
 from cetd.models.log_probs import sequence_log_probs
 from cetd.training import checkpoint
-from cetd.training.batch import Batch, pad
 from cetd.training.learner import Learner
 
 TINY = EncoderDecoderConfig(vocab_size=30, d_model=32, d_ff=48, d_kv=8, encoder_layers=1, decoder_layers=1)
