@@ -9,9 +9,12 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
+import psutil
 import pytest
 
 from cetd.feedback import store
@@ -36,10 +39,31 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     home = Path("/tmp") / tmp_path_factory.mktemp("r").name
     port = free_port()
     command = [RAY, "start", "--head", f"--port={free_port()}", f"--dashboard-port={port}", f"--temp-dir={home}"]
-    subprocess.run([*command, "--num-cpus=4"], check=True, capture_output=True, timeout=120)
-    yield f"http://127.0.0.1:{port}"
-    subprocess.run([RAY, "stop", "--force"], check=True, capture_output=True, timeout=120)
-    shutil.rmtree(home, ignore_errors=True)
+    # Blocking, so that its processes are ours to end: `ray stop` would end every Ray on the machine.
+    head = subprocess.Popen([*command, "--num-cpus=4", "--block"], stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+    try:
+        wait_for(f"http://127.0.0.1:{port}/api/version", head)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        started = psutil.Process(head.pid).children(recursive=True)
+        head.terminate()
+        head.wait(timeout=60)
+        for left in psutil.wait_procs(started, timeout=10)[1]:
+            left.kill()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def wait_for(url: str, head: subprocess.Popen) -> None:
+    """Until the dashboard answers, with or without a token."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        assert head.poll() is None, "the cluster did not start"
+        try:
+            if httpx.get(url, timeout=2).status_code < 500:
+                return
+        except httpx.TransportError:
+            time.sleep(0.2)
+    raise AssertionError("the dashboard does not answer")
 
 
 def test_a_submitted_job_does_what_a_local_one_does(cluster: str, undisturbed: Path, runs: Path) -> None:
