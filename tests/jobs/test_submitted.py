@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import shutil
 import socket
 import subprocess
@@ -24,6 +25,8 @@ from tests.jobs.test_feedback import rows
 pytestmark = [pytest.mark.ray, pytest.mark.vllm, pytest.mark.sandbox]
 
 RAY = str(Path(sys.executable).parent / "ray")
+# As the README says, by the environment instead of a file in the home folder.
+TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 
 
 def free_port() -> int:
@@ -40,7 +43,12 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     port = free_port()
     command = [RAY, "start", "--head", f"--port={free_port()}", f"--dashboard-port={port}", f"--temp-dir={home}"]
     # Blocking, so that its processes are ours to end: `ray stop` would end every Ray on the machine.
-    head = subprocess.Popen([*command, "--num-cpus=4", "--block"], stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+    head = subprocess.Popen(
+        [*command, "--num-cpus=4", "--block"],
+        env={**os.environ, **TOKEN},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
+    )
     try:
         wait_for(f"http://127.0.0.1:{port}/api/version", head)
         yield f"http://127.0.0.1:{port}"
@@ -69,7 +77,7 @@ def wait_for(url: str, head: subprocess.Popen) -> None:
 def test_a_submitted_job_does_what_a_local_one_does(cluster: str, undisturbed: Path, runs: Path) -> None:
     submit = [RAY, "job", "submit", "--address", cluster, "--working-dir", str(ROOT), "--"]
     command = [*submit, "python", "-m", "jobs.feedback", "--config", str(TINY.relative_to(ROOT))]
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    environment = {**os.environ, **TOKEN, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     finished = subprocess.run(
         [*command, f"run.root={runs}", "run.name=submitted"],
         env=environment,
