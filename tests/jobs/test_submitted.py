@@ -25,8 +25,12 @@ from tests.jobs.test_feedback import rows
 pytestmark = [pytest.mark.ray, pytest.mark.vllm, pytest.mark.sandbox]
 
 RAY = str(Path(sys.executable).parent / "ray")
-# As the README says, by the environment instead of a file in the home folder.
-TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+# As the README says: the virtual environment first on the path, and a token (here not from a file in the home folder).
+ENVIRONMENT = {
+    "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    "RAY_AUTH_MODE": "token",
+    "RAY_AUTH_TOKEN": secrets.token_hex(32),
+}
 
 
 def free_port() -> int:
@@ -45,7 +49,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     # Blocking, so that its processes are ours to end: `ray stop` would end every Ray on the machine.
     head = subprocess.Popen(
         [*command, "--num-cpus=4", "--block"],
-        env={**os.environ, **TOKEN},
+        env={**os.environ, **ENVIRONMENT},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.STDOUT,
     )
@@ -77,10 +81,9 @@ def wait_for(url: str, head: subprocess.Popen) -> None:
 def test_a_submitted_job_does_what_a_local_one_does(cluster: str, undisturbed: Path, runs: Path) -> None:
     submit = [RAY, "job", "submit", "--address", cluster, "--working-dir", str(ROOT), "--"]
     command = [*submit, "python", "-m", "jobs.feedback", "--config", str(TINY.relative_to(ROOT))]
-    environment = {**os.environ, **TOKEN, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     finished = subprocess.run(
         [*command, f"run.root={runs}", "run.name=submitted"],
-        env=environment,
+        env={**os.environ, **ENVIRONMENT},
         capture_output=True,
         text=True,
         timeout=PATIENCE_S,
