@@ -78,17 +78,26 @@ def wait_for(url: str, head: subprocess.Popen) -> None:
     raise AssertionError("the dashboard does not answer")
 
 
+def submitted(command: list[str]) -> subprocess.CompletedProcess[str]:
+    """The submitted job, ended; asks again while the cluster's agent is still starting."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        finished = subprocess.run(
+            command,
+            env={**os.environ, **ENVIRONMENT},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+        if "No available agent" not in finished.stderr or time.monotonic() > deadline:
+            return finished
+
+
 def test_a_submitted_job_does_what_a_local_one_does(cluster: str, undisturbed: Path, runs: Path) -> None:
     submit = [RAY, "job", "submit", "--address", cluster, "--working-dir", str(ROOT), "--"]
     command = [*submit, "python", "-m", "jobs.feedback", "--config", str(TINY.relative_to(ROOT))]
-    finished = subprocess.run(
-        [*command, f"run.root={runs}", "run.name=submitted"],
-        env={**os.environ, **ENVIRONMENT},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
+    finished = submitted([*command, f"run.root={runs}", "run.name=submitted"])
     assert finished.returncode == 0, finished.stdout[-4000:] + finished.stderr[-2000:]
     assert re.search(r"report: .*submitted/report\.html", finished.stdout)
     assert rows(runs / "submitted") == rows(undisturbed)
