@@ -45,7 +45,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     # Sockets live below it, and their paths may not be long.
     home = Path("/tmp") / tmp_path_factory.mktemp("r").name
     port = free_port()
-    command = [RAY, "start", "--head", f"--port={free_port()}", f"--dashboard-port={port}", f"--temp-dir={home}"]
+    command = [RAY, "start", "--head", f"--temp-dir={home}", f"--dashboard-port={port}"]
+    # The agent too, without which no job can be submitted, has a fixed port that another Ray may hold.
+    command += [f"--port={free_port()}", f"--dashboard-agent-listen-port={free_port()}"]
     # Blocking, so that its processes are ours to end: `ray stop` would end every Ray on the machine.
     head = subprocess.Popen(
         [*command, "--num-cpus=4", "--block"],
