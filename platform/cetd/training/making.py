@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -66,15 +66,14 @@ def make_llm(
     if unknown:
         raise ValueError(f"dialects: {unknown[0]!r} of {config.name} is unknown: use some of {', '.join(DIALECTS)}")
     key = cache_key(config.model, config.pretrain, config.dialects, *_common(apps, tokenizer), seed)
-    folder = root / f"{config.name}-{key}"
-    if folder.exists():
-        return folder
-    started = time.monotonic()
-    pairs = llm_pairs(_train_apps(apps), config.dialects, seed)
-    torch.manual_seed(derive("llm weights", config.name, seed))
-    model = Decoder(config.model.model_copy(update={"vocab_size": tokenizer.vocab_size}))
-    losses = pretrain(model, examples(pairs, tokenizer), config.pretrain, derive("llm", config.name, seed), progress)
-    return _publish(folder, model, tokenizer, _account(losses, started, seed))
+
+    def train() -> tuple[Decoder, list[float]]:
+        pairs = examples(llm_pairs(_train_apps(apps), config.dialects, seed), tokenizer)
+        torch.manual_seed(derive("llm weights", config.name, seed))
+        model = Decoder(config.model.model_copy(update={"vocab_size": tokenizer.vocab_size}))
+        return model, pretrain(model, pairs, config.pretrain, derive("llm", config.name, seed), progress)
+
+    return _found_or_made(root / f"{config.name}-{key}", tokenizer, seed, train)
 
 
 def make_policy(
@@ -90,20 +89,20 @@ def make_policy(
     ``progress`` counts the steps of both stages as one training.
     """
     key = cache_key(config.model, config.pretrain, config.mixture, *_common(apps, tokenizer), seed)
-    folder = root / f"{config.name}-{key}"
-    if folder.exists():
-        return folder
-    started = time.monotonic()
-    train = _train_apps(apps)
-    torch.manual_seed(derive("policy weights", config.name, seed))
-    model = EncoderDecoder(config.model.model_copy(update={"vocab_size": tokenizer.vocab_size}))
-    focus_positions(model)
-    total, losses = config.pretrain.steps + config.mixture.steps, []
-    for stage, mixture in ((config.pretrain, False), (config.mixture, True)):
-        pairs = examples(policy_pairs(train, seed, mixture), tokenizer)
-        report = _offset(progress, len(losses), total)
-        losses += pretrain(model, pairs, stage, derive("policy", config.name, seed, mixture), report)
-    return _publish(folder, model, tokenizer, _account(losses, started, seed))
+
+    def train() -> tuple[EncoderDecoder, list[float]]:
+        learned_from = _train_apps(apps)
+        torch.manual_seed(derive("policy weights", config.name, seed))
+        model = EncoderDecoder(config.model.model_copy(update={"vocab_size": tokenizer.vocab_size}))
+        focus_positions(model)
+        total, losses = config.pretrain.steps + config.mixture.steps, []
+        for stage, mixture in ((config.pretrain, False), (config.mixture, True)):
+            pairs = examples(policy_pairs(learned_from, seed, mixture), tokenizer)
+            report = _offset(progress, len(losses), total)
+            losses += pretrain(model, pairs, stage, derive("policy", config.name, seed, mixture), report)
+        return model, losses
+
+    return _found_or_made(root / f"{config.name}-{key}", tokenizer, seed, train)
 
 
 def examples(pairs: Sequence[Pair], tokenizer: Tokenizer) -> list[Example]:
@@ -141,14 +140,24 @@ def _offset(progress: Progress | None, done: int, total: int) -> Progress | None
     return lambda step, _, loss: progress(done + step, total, loss)
 
 
-def _account(losses: Sequence[float], started: float, seed: int) -> dict[str, Any]:
+def _found_or_made(
+    folder: Path,
+    tokenizer: Tokenizer,
+    seed: int,
+    train: Callable[[], tuple[EncoderDecoder | Decoder, list[float]]],
+) -> Path:
+    if folder.exists():
+        return folder
+    started = time.monotonic()
+    model, losses = train()
     last = losses[-20:]
-    return {
+    account = {
         "steps": len(losses),
         "loss": sum(last) / len(last) if last else None,
         "seconds": round(time.monotonic() - started, 1),
         "seed": seed,
     }
+    return _publish(folder, model, tokenizer, account)
 
 
 def _publish(folder: Path, model: EncoderDecoder | Decoder, tokenizer: Tokenizer, account: dict[str, Any]) -> Path:
