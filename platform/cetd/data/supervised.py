@@ -22,10 +22,10 @@ Pair = tuple[str, str]
 
 COMMON_DIALECT = DIALECTS[0]
 LLM_VAGUE_SHARE = 0.15
-MIXTURE_VAGUE_SHARE = 0.4
-# As common as each other dialect: that it pays is for feedback to find out. Rarer (0.1), one seed of three settled for
-# a dialect that a single LLM understands.
-MIXTURE_COMMON_SHARE = 0.25
+MIXTURE_VAGUE_SHARE = 0.5
+# A little rarer than each other dialect: that it pays is for feedback to find out. Rarer still (0.1), one seed of three
+# settled for a dialect that a single LLM understands; as common (0.25), the greedy start knows most of it already.
+MIXTURE_COMMON_SHARE = 0.2
 LLM_PAIRS_PER_APP = 3
 POLICY_PAIRS_PER_APP = 2
 

@@ -55,19 +55,22 @@ def save(
 ) -> Path:
     """Write ``step-<version>`` and drop all but the newest ``keep``.
 
+    One that stands already is left as it is: a restarted worker comes past it with the same messages behind it, and
+    to replace it would leave a moment without it.
+
     Raises:
         OSError: the disk is full or not writable; older checkpoints are untouched.
     """
     checkpoints.mkdir(parents=True, exist_ok=True)
     folder = checkpoints / f"{PREFIX}{state.version:06d}"
+    if folder.exists():
+        return folder
     aside = checkpoints / f"{ASIDE}{folder.name}"
     shutil.rmtree(aside, ignore_errors=True)
     try:
         huggingface.save(model, aside)
         durable.write_bytes(aside / "optimizer.safetensors", serialise(_optimizer_tensors(model, optimizer)))
         durable.write_text(aside / "state.json", json.dumps(asdict(state)))
-        if folder.exists():
-            shutil.rmtree(folder)
         os.replace(aside, folder)
         durable.sync_folder(checkpoints)
     except OSError:

@@ -106,17 +106,3 @@ def test_a_checkpoint_goes_on_to_the_bit(model: EncoderDecoder, tmp_path: Path) 
     assert state == checkpoint.LearnerState(7, 2, 2, {"before": 2})
     for name, tensor in learner.model.state_dict().items():
         assert torch.equal(tensor, resumed_model.state_dict()[name]), name
-
-
-def test_only_the_newest_checkpoints_are_kept(model: EncoderDecoder, tmp_path: Path) -> None:
-    learner = Learner(model, None, CONFIG, FeedbackConfig(), 10)
-    for version in range(4):
-        checkpoint.save(tmp_path, model, learner.optimizer, checkpoint.LearnerState(version, version, 0, {}), keep=2)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-000002", "step-000003"]
-    assert checkpoint.latest(tmp_path) == tmp_path / "step-000003"
-
-
-def test_a_checkpoint_that_was_being_written_is_no_checkpoint(tmp_path: Path) -> None:
-    (tmp_path / ".writing-step-000005").mkdir()
-    assert checkpoint.latest(tmp_path) is None
-    assert checkpoint.latest(tmp_path / "nowhere") is None
