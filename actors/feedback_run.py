@@ -79,7 +79,6 @@ async def run(config: FeedbackJobConfig, apps: Apps, folder: RunFolder, root: Pa
             before = await _evaluation(loop, 0)
             await loop.improve()
             after = await _evaluation(loop, schedule.version)
-        await learner.stop()
         return _summary(config, folder, record, before, after)
     except RayTaskError as error:
         # What a user can mend, raised in an actor; anything else is a bug and keeps its traceback.
@@ -91,8 +90,7 @@ async def run(config: FeedbackJobConfig, apps: Apps, folder: RunFolder, root: Pa
         raise InfrastructureError(f"Ray: {last}; run the same command again: it resumes") from error
     finally:
         record.close()
-        await workers.close()
-        learner.kill()
+        await asyncio.gather(workers.close(), learner.close())
 
 
 def _schedule(config: FeedbackJobConfig, folder: RunFolder) -> Schedule:

@@ -9,6 +9,7 @@ checkpoint are forgotten.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import threading
 from collections import defaultdict
@@ -19,6 +20,7 @@ from typing import Any
 import ray
 import ray.train
 import torch
+from ray.exceptions import RayError
 from ray.train.torch import TorchTrainer
 from ray.train.v2.api.exceptions import TrainingFailedError
 
@@ -58,6 +60,9 @@ class Stop:
 
 
 Message = Update | Save | Publish | Stop
+
+# Workers that do not stop within this many seconds end with the job's process.
+END_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -220,8 +225,8 @@ class LearnerClient:
         """Start the workers; the answer carries the version they begin with."""
         loop = asyncio.get_running_loop()
         self._training = loop.create_future()
-        # A daemon: a run that ends early must not wait for workers that nobody will answer.
-        threading.Thread(target=self._fit, args=(loop, self._training), daemon=True).start()
+        self._thread = threading.Thread(target=self._fit, args=(loop, self._training), name="trainer", daemon=True)
+        self._thread.start()
         return await self.send(Publish())
 
     async def send(self, message: Message) -> Answer:
@@ -249,20 +254,23 @@ class LearnerClient:
         """Where the newest version's tensors will be."""
         return self._log.weights.remote()
 
-    def kill(self) -> None:
-        """Let go of the log; workers that still follow it end."""
-        ray.kill(self._log)
+    async def close(self) -> None:
+        """Tell the workers to stop, and wait until the trainer has returned.
 
-    async def stop(self) -> None:
-        assert self._training is not None
-        await self._log.post.remote(self._sequence, Stop())
-        await self._training
+        Its thread must not outlive Ray: a call into Ray after its shutdown ends the whole process without a word.
+        """
+        if self._training is not None and not self._training.done():
+            with contextlib.suppress(RayError):  # a lost log ends the workers as well
+                await self._log.post.remote(self._sequence, Stop())
+            await asyncio.wait([self._training], timeout=END_S)
+            self._thread.join(1.0)  # it has nothing left to do, unless the wait was in vain
+        ray.kill(self._log)
 
     def _fit(self, loop: asyncio.AbstractEventLoop, ended: asyncio.Future) -> None:
         failure: Exception | None = None
         try:
             self._trainer.fit()
-        except TrainingFailedError as error:
+        except (TrainingFailedError, RayError) as error:
             last = str(error).strip().splitlines()[-1]
             failure = InfrastructureError(f"learner: {last}; run the same command again: it resumes")
         if not loop.is_closed():

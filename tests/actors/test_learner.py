@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -69,10 +70,10 @@ async def weights_after(given: LearnerSetup, storage: Path, iterations: list[int
             assert (answer.failure, answer.version) == ("", version)
         assert version == first.version + len(iterations)
         tensors = await learner.weights()
-        await learner.stop()
         return {name: tensor.copy() for name, tensor in tensors.items()}
     finally:
-        learner.kill()
+        await learner.close()
+        assert not any(thread.name == "trainer" for thread in threading.enumerate()), "it would outlive Ray"
 
 
 def test_two_workers_make_the_updates_of_one(start: Path, tmp_path: Path) -> None:

@@ -1,8 +1,7 @@
-"""The job on a cluster, submitted as the README says; and a disk that is full."""
+"""The job on a cluster, submitted as the README says."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import secrets
@@ -18,8 +17,7 @@ import httpx
 import psutil
 import pytest
 
-from cetd.feedback import store
-from tests.jobs.running import PATIENCE_S, ROOT, TINY, job
+from tests.jobs.running import PATIENCE_S, ROOT, TINY
 from tests.jobs.test_feedback import rows
 
 pytestmark = [pytest.mark.ray, pytest.mark.vllm, pytest.mark.sandbox]
@@ -60,10 +58,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         started = psutil.Process(head.pid).children(recursive=True)
-        head.terminate()
-        head.wait(timeout=60)
-        for left in psutil.wait_procs(started, timeout=10)[1]:
-            left.kill()
+        head.kill()  # a polite end takes half a minute, and nothing in this cluster is worth it
+        head.wait()
+        for process in started:
+            process.kill()
+        psutil.wait_procs(started)
         shutil.rmtree(home, ignore_errors=True)
 
 
@@ -103,38 +102,3 @@ def test_a_submitted_job_does_what_a_local_one_does(cluster: str, undisturbed: P
     assert finished.returncode == 0, finished.stdout[-4000:] + finished.stderr[-2000:]
     assert re.search(r"report: .*submitted/report\.html", finished.stdout)
     assert rows(runs / "submitted") == rows(undisturbed)
-
-
-# Mounts a small disk at $0, runs the rest of the arguments, and keeps a copy of what they have left there.
-SMALL_DISK = """
-mount -t tmpfs -o size=400k tmpfs "$0" || exit 99
-"$@"; status=$?
-cp -r "$0" "$0.after"
-exit $status
-"""
-
-
-def test_a_full_disk_ends_the_run_with_one_line_and_leaves_no_half_file(undisturbed: Path, tmp_path: Path) -> None:
-    small = tmp_path / "small"
-    small.mkdir()
-    models = undisturbed.parent / "models"
-    folders = {path.name.rpartition("-")[0]: path for path in models.iterdir() if path.name[0] != "."}
-    engines = json.loads((undisturbed / "summary.json").read_text())["engines"]
-    paths = [f"llms.{index}.path={folders[name]}" for index, name in enumerate(engines)]
-    policy = next(path for name, path in folders.items() if name not in engines)
-    # A mount namespace of its own, so that nothing stays mounted whatever happens.
-    namespace = ("unshare", "--mount") if os.geteuid() == 0 else ("unshare", "--map-root-user", "--mount")
-    within = (*namespace, "sh", "-c", SMALL_DISK, str(small))
-    with job(small, "full", f"policy.path={policy}", *paths, within=within) as running:
-        assert running.process.wait(PATIENCE_S) == 2, running.log.read_text()[-2000:]
-    text = running.log.read_text()
-    assert "Traceback" not in text
-    last = text.strip().splitlines()[-1]
-    assert last.startswith("error: ")
-    assert "No space left on device" in last
-    assert "run the same command again" in last or "resume the run" in last
-    left = tmp_path / "small.after" / "full"
-    assert left.is_dir()
-    for path in (left / "rollouts").glob("*.parquet"):
-        store.read(path)
-    assert not list((left / "checkpoints").glob(".writing*"))

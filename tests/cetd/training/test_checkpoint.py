@@ -54,6 +54,7 @@ def test_a_writer_killed_at_any_moment_leaves_whole_checkpoints(tmp_path: Path) 
         assert found.version >= seen, "an older checkpoint came back"
         seen = found.version
         again = huggingface.load(newest)
+        assert isinstance(again, EncoderDecoder)
         assert all(torch.equal(p, q) for p, q in zip(model.parameters(), again.parameters(), strict=True))
         fresh = torch.optim.AdamW(again.parameters())
         checkpoint.load_optimizer(newest, again, fresh)
