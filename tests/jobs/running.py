@@ -30,6 +30,11 @@ class Job:
     process: subprocess.Popen[str]
     folder: Path
     log: Path
+    begins_at: int = 0
+
+    def said(self) -> str:
+        """What it has printed; an earlier run of the same name may stand in the log before that."""
+        return self.log.read_text()[self.begins_at :]
 
     def descendants(self) -> list[psutil.Process]:
         try:
@@ -84,6 +89,7 @@ def job(
     ``within`` is a command that runs the one behind it.
     """
     log = root / f"{name}.log"
+    begins_at = len(log.read_text()) if log.exists() else 0
     environment = {key: value for key, value in os.environ.items() if key != "RAY_ADDRESS"}
     with log.open("a") as output:
         command = [*within, sys.executable, "-m", "jobs.feedback", "--config", str(TINY), *flags]
@@ -95,7 +101,7 @@ def job(
             text=True,
             env=environment,
         )
-    started = Job(process, root / name, log)
+    started = Job(process, root / name, log, begins_at)
     try:
         yield started
     finally:

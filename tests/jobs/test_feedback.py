@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import random
+import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +18,7 @@ from cetd.feedback import store
 from cetd.feedback.rollout import Rollout
 from cetd.sandbox.outcome import Unscored
 from jobs import replay
-from tests.jobs.running import TINY, job, until
+from tests.jobs.running import TINY, Job, job, until
 
 pytestmark = [pytest.mark.ray, pytest.mark.vllm, pytest.mark.sandbox]
 
@@ -74,19 +77,27 @@ def test_a_finished_run_is_not_run_again(undisturbed: Path, runs: Path) -> None:
     assert_exactly_once(undisturbed, CONFIG.loop.iterations)
 
 
-def test_a_killed_and_resumed_run_equals_the_undisturbed_one(undisturbed: Path, runs: Path) -> None:
+def test_a_run_killed_and_resumed_again_and_again_equals_the_undisturbed_one(undisturbed: Path, runs: Path) -> None:
     rng = random.Random(7)
-    with job(runs, "killed") as first:
-        # Any moment: before the first checkpoint, between two, or while one is written.
-        target = rng.randint(1, CONFIG.loop.iterations - 1)
-        until(lambda: first.updates() >= target, first)
-        first.kill()
-    with job(runs, "killed", flags=("--resume",)) as second:
-        second.finish()
-    assert rows(second.folder) == rows(undisturbed)
-    expected, found = last_weights(undisturbed), last_weights(second.folder)
+    target = rng.randint(1, CONFIG.loop.iterations - 1)
+    moments: list[Callable[[Job], bool]] = [
+        lambda running: "training" in running.said(),  # the models
+        lambda running: "starting" in running.said(),  # engines, policy, sandbox, learner
+        lambda running: running.updates() >= target,  # between checkpoints, or while one is written
+    ]
+    root = runs / "fresh"  # no models yet
+    root.mkdir()
+    for number, moment in enumerate(moments):
+        with job(root, "killed", flags=("--resume",) if number else ()) as running:
+            until(partial(moment, running), running)
+            time.sleep(rng.uniform(0, 0.3))
+            running.kill()
+    with job(root, "killed", flags=("--resume",)) as last:
+        last.finish()
+    assert rows(last.folder) == rows(undisturbed)
+    expected, found = last_weights(undisturbed), last_weights(last.folder)
     assert all((found[name] == tensor).all() for name, tensor in expected.items())
-    assert len(read_metrics(second.folder / "metrics.jsonl")) == CONFIG.loop.iterations
+    assert len(read_metrics(last.folder / "metrics.jsonl")) == CONFIG.loop.iterations
 
 
 @pytest.mark.parametrize("title", ["ray::PolicyActor", "ray::SandboxActor", "ray::RayTrainWorker"])
@@ -108,7 +119,7 @@ def test_the_run_goes_on_at_quorum_while_a_killed_engine_comes_back(runs: Path) 
     with job(runs, "engine-killed", *quorum, "loop.checkpoint_every=100") as running:
         until(lambda: running.updates() >= 3, running)
         running.kill_one("ray::VLLMEngine")
-        until(lambda: "ready again" in running.log.read_text(), running)
+        until(lambda: "ready again" in running.said(), running)
         back = running.updates()
         until(lambda: running.updates() >= min(back + 5, iterations), running)
     outcomes: dict[str, list[bool]] = {}
