@@ -12,18 +12,17 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 from actors.busy import Busy
 from actors.policy import Draw, PolicyActor, Weights
 from actors.reconstruction import Prompt, ReconstructionLLM
-from actors.sandbox import SandboxActor, TestRun
+from actors.sandbox_pool import SandboxPool, split
 from cetd import seeds
 from cetd.config import FeedbackJobConfig
 from cetd.data.app import App
 from cetd.data.prompts import program_from, reconstruction_prompt
-from cetd.feedback.cache import RewardCache, outcome_key, program_key
+from cetd.feedback.cache import RewardCache, program_key
 from cetd.feedback.leakage import leakage
 from cetd.feedback.rewards import reward
 from cetd.feedback.rollout import Reconstruction, Rollout, Sample
@@ -55,14 +54,12 @@ class RolloutWorkers:
         self.cache = RewardCache()
         self.llms = list(llms)
         self._config, self._on_busy = config, on_busy
-        policy, sandbox = config.policy, config.sandbox
+        policy = config.policy
         self._policies: list[Any] = [
             PolicyActor.options(num_cpus=policy.cpus, num_gpus=policy.gpus).remote(policy, policy_folder)
             for _ in range(policy.replicas)
         ]
-        self._sandboxes: list[Any] = [
-            SandboxActor.options(num_cpus=sandbox.cpus).remote(sandbox) for _ in range(sandbox.replicas)
-        ]
+        self._sandbox = SandboxPool(config.sandbox, self.cache, on_busy)
 
     async def start(self) -> None:
         """Bring everything up.
@@ -71,9 +68,8 @@ class RolloutWorkers:
             EngineStartError: an engine cannot run; the line says which and why.
             ray.exceptions.RayError: a policy or sandbox actor cannot run.
         """
-        actors = [*self._policies, *self._sandboxes]
-        starts = [*(llm.start() for llm in self.llms), *(actor.process_id.remote() for actor in actors)]
-        await asyncio.gather(*starts)
+        policies = (actor.process_id.remote() for actor in self._policies)
+        await asyncio.gather(*(llm.start() for llm in self.llms), self._sandbox.process_ids(), *policies)
 
     async def close(self) -> None:
         await asyncio.gather(*(llm.close() for llm in self.llms))
@@ -82,17 +78,13 @@ class RolloutWorkers:
         """Processes by kind, for those who want to watch or kill them."""
         return {
             "policy": [await actor.process_id.remote() for actor in self._policies],
-            "sandbox": [await actor.process_id.remote() for actor in self._sandboxes],
+            "sandbox": await self._sandbox.process_ids(),
             **{llm.config.name: [await llm.process_id()] for llm in self.llms},
         }
 
     async def admit(self, apps: Sequence[App]) -> tuple[list[App], list[Quarantined]]:
         """Run the references; apps come back with measured timeouts, in their order."""
-        shares = _split(apps, len(self._sandboxes))
-        answers = await asyncio.gather(
-            *(actor.admit.remote(share) for actor, share in zip(self._sandboxes, shares, strict=False) if share)
-        )
-        return [app for admitted, _ in answers for app in admitted], [q for _, out in answers for q in out]
+        return await self._sandbox.admit(apps)
 
     async def collect(self, draw: Draw, apps: Sequence[App], weights: Weights) -> list[Rollout]:
         """All rollouts of ``apps`` at one policy version, in the order (app, sample)."""
@@ -101,7 +93,7 @@ class RolloutWorkers:
             chunks = [apps[start : start + size] for start in range(0, len(apps), size)]
             parts = await asyncio.gather(*(self._chunk(i, draw, chunk, weights) for i, chunk in enumerate(chunks)))
             return [rollout for part in parts for rollout in part]
-        shares = [share for share in _split(apps, len(self._policies)) if share]
+        shares = [share for share in split(apps, len(self._policies)) if share]
         drawn = await asyncio.gather(*(self._generate(i, draw, share, weights) for i, share in enumerate(shares)))
         return await self._judge([pair for part in drawn for pair in part], apps)
 
@@ -157,7 +149,7 @@ class RolloutWorkers:
             for key, completion in zip(prompts, completions, strict=True):
                 programs[key] = None if completion is None else program_from(completion)
         generate_s = time.monotonic() - begun
-        outcomes = await self._test([(programs[key], apps[s.app_id]) for key, s in zip(keys, samples, strict=True)])
+        outcomes = await self._outcomes([(programs[key], apps[s.app_id]) for key, s in zip(keys, samples, strict=True)])
         for key, outcome in zip(keys, outcomes, strict=True):
             program = programs[key]
             if program is not None and not isinstance(outcome, Unscored):
@@ -182,39 +174,8 @@ class RolloutWorkers:
         limits = llm.config.limits
         return limits.wait_when_down_s if others >= self._config.feedback.quorum else limits.start_timeout_s
 
-    async def _test(self, programs: Sequence[tuple[str | None, App]]) -> list[Outcome]:
-        limits = self._config.sandbox
-        keys = [None if program is None else outcome_key(program, app, limits) for program, app in programs]
-        outcomes: dict[str, Outcome] = {}
-        missing: dict[str, TestRun] = {}
-        for key, (program, app) in zip(keys, programs, strict=True):
-            if key is None or program is None or key in outcomes or key in missing:
-                continue
-            if cached := self.cache.get_outcome(key):
-                outcomes[key] = cached
-            else:
-                missing[key] = TestRun({f"{app.interface.module}.py": program}, app.tests, app.timeout_s)
-        for _ in range(1 + limits.max_retries):
-            if not missing:
-                break
-            answers = await self._run(list(missing.values()))
-            outcomes |= dict(zip(missing, answers, strict=True))
-            missing = {key: run for key, run in missing.items() if isinstance(outcomes[key], Unscored)}
-        for key, outcome in outcomes.items():
-            self.cache.put_outcome(key, outcome)
-        return [Unscored(NO_ANSWER) if key is None else outcomes[key] for key in keys]
-
-    async def _run(self, runs: Sequence[TestRun]) -> list[Outcome]:
-        shares = [share for share in _split(runs, len(self._sandboxes)) if share]
-        answers = await asyncio.gather(
-            *(actor.run.remote(share) for actor, share in zip(self._sandboxes, shares, strict=False))
-        )
-        for _, interval in answers:
-            self._on_busy(interval)
-        return [outcome for outcomes, _ in answers for outcome in outcomes]
-
-
-def _split(items: Sequence[Any], parts: int) -> list[list[Any]]:
-    """Into ``parts`` consecutive shares whose lengths differ by at most one."""
-    bounds = [len(items) * part // parts for part in range(parts + 1)]
-    return [list(items[start:end]) for start, end in pairwise(bounds)]
+    async def _outcomes(self, programs: Sequence[tuple[str | None, App]]) -> list[Outcome]:
+        """One outcome per program, in order; where there is no program, nobody is to blame but the engine."""
+        written = [(program, app) for program, app in programs if program is not None]
+        outcomes = iter(await self._sandbox.outcomes(written))
+        return [Unscored(NO_ANSWER) if program is None else next(outcomes) for program, _ in programs]

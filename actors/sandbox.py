@@ -30,6 +30,10 @@ class TestRun:
     timeout_s: float
 
 
+# Batches that are in the actor at once, so that a slot which the last runs of one leave idle takes the next one's.
+CONCURRENT_BATCHES = 8
+
+
 @ray.remote(max_restarts=10, max_task_retries=10)
 class SandboxActor:
     """Holds one sandbox with its warm fork server."""

@@ -38,7 +38,7 @@ def parse(
     parser.add_argument("overrides", nargs="*", metavar="section.field=value", help="overrides of the file")
     if add_arguments:
         add_arguments(parser)
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_intermixed_args(argv)
     try:
         return configuration.load(root, arguments.config, arguments.overrides), arguments
     except configuration.ConfigError as error:

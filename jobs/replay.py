@@ -37,7 +37,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="run folder, such as runs/demo")
     parser.add_argument("--most", type=int, default=0, help="replay the first N distinct programs only; 0: all")
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_intermixed_args(argv)
     with one_line_errors():
         different = replay(arguments.run, arguments.most)
     if different:
