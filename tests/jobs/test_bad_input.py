@@ -54,6 +54,11 @@ def test_a_wrong_configuration_ends_before_ray_starts(override: str, message: st
     assert "Ray" not in finished.stderr
 
 
+def test_overrides_may_stand_before_and_after_options() -> None:
+    finished = run("loop.group_size=8", "--config", str(TINY), "loop.grup_size=8")
+    assert error_of(finished) == "error: loop.grup_size: unknown key; did you mean loop.group_size?"
+
+
 def test_an_empty_app_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "apps").mkdir()
     apps = f"apps={{kind: folder, train: {tmp_path}/apps, heldout: {tmp_path}/apps}}"
