@@ -29,6 +29,7 @@ from cetd.feedback.rollout import Rollout
 from cetd.feedback.schedule import Schedule
 from cetd.models import huggingface
 from cetd.run_folder import RunFolder
+from cetd.sandbox.sandbox import Sandbox
 from cetd.training import checkpoint
 
 log = logging.getLogger("feedback")
@@ -42,15 +43,18 @@ def finished(config: FeedbackJobConfig, folder: RunFolder) -> dict[str, Any] | N
 
 
 def check(config: FeedbackJobConfig) -> Apps:
-    """What can be known before Ray starts: the apps, and that given model folders hold models.
+    """What can be known before Ray starts: the apps, that given folders hold models, that programs can be isolated.
 
     Raises:
         ValueError: an app or a folder cannot be used; the line names it and the remedy.
+        SandboxUnavailable: this machine does not let programs be isolated.
     """
     for part in (config.policy, *config.llms):
         if part.path is not None:
             huggingface.read_config(part.path)
-    return load_apps(config.apps)
+    apps = load_apps(config.apps)
+    Sandbox(config.sandbox).close()
+    return apps
 
 
 async def run(config: FeedbackJobConfig, apps: Apps, folder: RunFolder, root: Path) -> dict[str, Any]:

@@ -65,6 +65,12 @@ def test_an_empty_app_folder_is_refused(tmp_path: Path) -> None:
     assert str(tmp_path / "apps") in error_of(run("--config", str(TINY), f"run.root={tmp_path}", apps))
 
 
+def test_a_machine_without_isolation_is_refused(tmp_path: Path) -> None:
+    finished = run("--config", str(TINY), f"run.root={tmp_path}", PATH=str(tmp_path))
+    assert error_of(finished).startswith("error: bubblewrap is not installed: install")
+    assert not list(tmp_path.glob("*/rollouts"))
+
+
 def test_nothing_to_resume_is_said(tmp_path: Path) -> None:
     message = error_of(run("--config", str(TINY), "--resume", f"run.root={tmp_path}"))
     assert "run.name=tiny: nothing to resume" in message
