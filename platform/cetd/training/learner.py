@@ -51,8 +51,12 @@ class Learner:
         return statistics
 
     def gradients(self, batch: Batch, part: range) -> dict[str, float]:
-        """Set the gradients of this worker's share of the rows ``part``, normalised by the tokens of all of them."""
-        mine = list(part)[self.rank :: self.config.workers]
+        """Set the gradients of this worker's share of the rows ``part``, normalised by the tokens of all of them.
+
+        Statistics are means over the tokens that were learned from, see :meth:`_telling`.
+        """
+        telling = self._telling(batch, part)
+        mine = telling[self.rank :: self.config.workers]
         tokens = sum(len(batch.targets[i]) for i in part)
         self.optimizer.zero_grad(set_to_none=True)
         if not mine:
@@ -66,6 +70,8 @@ class Learner:
 
         log_probs = sequence_log_probs(self.model, sources, source_mask, targets, mask, rows=rows)
         loss, statistics = self._loss(log_probs, old_log_probs, advantages, mask, tokens)
+        learned_from = sum(len(batch.targets[i]) for i in telling)
+        statistics = {name: value * tokens / learned_from for name, value in statistics.items()}
         if self.reference is not None:
             with torch.no_grad():
                 reference = sequence_log_probs(self.reference, sources, source_mask, targets, mask, rows=rows)
@@ -74,6 +80,16 @@ class Learner:
             statistics["kl_to_start"] = float(divergence.detach())
         loss.backward()
         return {"loss": float(loss.detach()), **statistics}
+
+    def _telling(self, batch: Batch, part: range) -> list[int]:
+        """Rows that have a gradient: without a penalty towards the start, those whose advantage is not 0.
+
+        The longer a run lasts, the more groups there are whose samples all earn the same. Where no row is left, all
+        are taken, so that an update never lacks its statistics.
+        """
+        if self.reference is not None:
+            return list(part)
+        return [i for i in part if batch.advantages[i]] or list(part)
 
     def _loss(
         self, log_probs: Tensor, old_log_probs: Tensor, advantages: Tensor, mask: Tensor, tokens: int

@@ -69,6 +69,30 @@ def test_shares_of_two_workers_sum_to_the_gradient_of_one(model: EncoderDecoder)
         torch.testing.assert_close(parameter.grad, first + second, rtol=1e-4, atol=1e-7)
 
 
+@pytest.mark.parametrize("loss", ["clipped", "reward-weighted"])
+def test_rows_without_advantage_change_no_gradient(model: EncoderDecoder, loss: str) -> None:
+    batch = batch_for(model)
+    batch = Batch(0, batch.sources, batch.rows, batch.targets, batch.log_probs, [1.0, 0.0, 0.0, -0.5])
+    found = Learner(copy.deepcopy(model), None, CONFIG, FeedbackConfig.model_validate({"loss": loss}), 10)
+    found.gradients(batch, range(4))
+    # With a reference every row is computed; a weight of 0 leaves the loss as it is.
+    config = FeedbackConfig.model_validate({"loss": loss, "kl_weight": 0.0})
+    whole = Learner(copy.deepcopy(model), copy.deepcopy(model), CONFIG, config, 10)
+    whole.gradients(batch, range(4))
+    for one, other in zip(found.model.parameters(), whole.model.parameters(), strict=True):
+        assert one.grad is not None
+        assert other.grad is not None
+        torch.testing.assert_close(one.grad, other.grad, rtol=1e-4, atol=1e-7)
+
+
+def test_a_batch_without_any_advantage_still_has_statistics(model: EncoderDecoder) -> None:
+    batch = batch_for(model)
+    batch = Batch(0, batch.sources, batch.rows, batch.targets, batch.log_probs, [0.0] * 4)
+    statistics = Learner(model, None, CONFIG, FeedbackConfig(), 10).update(batch, seed=0)
+    assert statistics["mean_ratio"] == pytest.approx(1.0, abs=1e-3)
+    assert statistics["grad_norm"] == 0
+
+
 def test_the_kl_penalty_pulls_towards_the_start(model: EncoderDecoder) -> None:
     start = copy.deepcopy(model)
     drifted = Learner(model, None, CONFIG, FeedbackConfig(), 10)
