@@ -23,6 +23,9 @@ from cetd.run_folder import RunFolder
 
 # The steady state begins when the pipeline is full: after this many updates.
 WARM_UP_UPDATES = 2
+# Rates and busy shares in the metrics are of this many last updates: work that is still under way is not counted yet,
+# and updates come in bursts, so that those of a single one say little.
+WINDOW_UPDATES = 8
 
 
 class Interval(Protocol):
@@ -49,8 +52,8 @@ class RunRecord:
         self._earlier_s = self._wall_before()
         self._metrics = MetricsLog(self.folder.path, purge_from=self.version)
         self._begun = time.time()
-        self._updates: list[float] = []
-        self._steady_rollouts = 0
+        # When each update of this process ended, and the rollouts it was made from; the first is the start.
+        self._updates: list[tuple[float, int]] = [(self._begun, 0)]
         self._last: dict[str, Any] = {}
         self.progress = Progress(self.iterations)
         for iteration in sorted(self.ended):
@@ -87,10 +90,10 @@ class RunRecord:
     def trained(self, rollouts: Sequence[Rollout], staleness: int, update: Mapping[str, float]) -> None:
         """An update was made from ``rollouts``."""
         now = time.time()
-        since = self._updates[-1] if self._updates else self._begun
-        self._updates.append(now)
-        if len(self._updates) > WARM_UP_UPDATES:
-            self._steady_rollouts += len(rollouts)
+        iteration_s = now - self._updates[-1][0]
+        self._updates.append((now, len(rollouts)))
+        window = self._updates[-1 - WINDOW_UPDATES :]
+        since = window[0][0]
         self._count(rollouts)
         self.version += 1
         self._last = {
@@ -107,8 +110,8 @@ class RunRecord:
             "unscored": scores.unscored(rollouts),
             "cached_share": scores.cached_share(rollouts),
             "busy": self.clock.shares(now - since, since, now),
-            "rollouts_per_s": len(rollouts) / max(now - since, 1e-9),
-            "iteration_s": now - since,
+            "rollouts_per_s": _rate(window),
+            "iteration_s": iteration_s,
             "wall_s": self.wall_s,
         }
         self._metrics.write(self._last)
@@ -128,14 +131,16 @@ class RunRecord:
 
     def steady_state(self) -> tuple[float, float]:
         """(start, end) of the window in which the pipeline was full, in seconds since the epoch."""
-        if len(self._updates) <= WARM_UP_UPDATES:
-            return self._begun, max([*self._updates, self._begun])
-        return self._updates[WARM_UP_UPDATES - 1], self._updates[-1]
+        steady = self._steady_updates()
+        return steady[0][0], steady[-1][0]
 
     def rollouts_per_s(self) -> float:
         """Rollouts trained on per second of the steady state."""
-        start, end = self.steady_state()
-        return self._steady_rollouts / (end - start) if end > start else 0.0
+        return _rate(self._steady_updates())
+
+    def _steady_updates(self) -> list[tuple[float, int]]:
+        full = self._updates[WARM_UP_UPDATES:]
+        return full if len(full) > 1 else self._updates
 
     def _count(self, rollouts: Sequence[Rollout]) -> None:
         self.totals["rollouts"] += len(rollouts)
@@ -146,6 +151,12 @@ class RunRecord:
         path = self.folder.path / METRICS_FILE
         lines = [line for line in read_metrics(path) if line["iteration"] < self.version] if path.exists() else []
         return lines[-1]["wall_s"] if lines else 0.0
+
+
+def _rate(updates: Sequence[tuple[float, int]]) -> float:
+    """Rollouts per second between the first and the last of some updates."""
+    seconds = updates[-1][0] - updates[0][0]
+    return sum(rollouts for _, rollouts in updates[1:]) / seconds if seconds > 0 else 0.0
 
 
 def stored_rollouts(run_folder: Path) -> Iterator[list[Rollout]]:
