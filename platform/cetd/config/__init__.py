@@ -21,7 +21,7 @@ from cetd.config.feedback import (
     SandboxConfig,
 )
 from cetd.config.loading import describe, dump, load, validate
-from cetd.config.models import DecoderConfig, EncoderDecoderConfig
+from cetd.config.models import DecoderConfig, EncoderDecoderConfig, ModelConfig, presets
 from cetd.config.section import ConfigError, Fraction, Name, Natural, NonNegative, Positive, PositiveFloat, Section
 from cetd.config.training import OptimizerConfig, PretrainConfig
 
@@ -38,6 +38,7 @@ __all__ = [
     "LearnerConfig",
     "LoopConfig",
     "MicroAppsConfig",
+    "ModelConfig",
     "Name",
     "Natural",
     "NonNegative",
@@ -53,5 +54,6 @@ __all__ = [
     "describe",
     "dump",
     "load",
+    "presets",
     "validate",
 ]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import ValidationError
@@ -12,6 +13,8 @@ from pydantic import ValidationError
 from cetd.config.section import ConfigError, Section
 
 Root = TypeVar("Root", bound=Section)
+
+_TAGS = ("micro", "folder", "encoder-decoder", "decoder")
 
 
 def load(root: type[Root], path: Path | None = None, overrides: list[str] | tuple[str, ...] = ()) -> Root:
@@ -23,7 +26,7 @@ def load(root: type[Root], path: Path | None = None, overrides: list[str] | tupl
     Raises:
         ConfigError: one line that names the field, the value and what is allowed.
     """
-    tree = _read(path) if path else {}
+    tree = read(path) if path else {}
     for override in overrides:
         _apply(tree, override)
     return validate(root, tree)
@@ -44,27 +47,34 @@ def dump(config: Section) -> str:
 
 def describe(root: type[Section], prefix: str = "") -> list[tuple[str, str, str]]:
     """Rows (dotted field, default, description) of the whole tree, for ``--help``."""
-    rows = []
+    rows: dict[str, tuple[str, str, str]] = {}
     for name, field in root.model_fields.items():
-        default = field.get_default(call_default_factory=False)
         dotted = f"{prefix}{name}"
-        if isinstance(default, Section):
-            rows += describe(type(default), f"{dotted}.")
-        elif item := _section_of_items(field.annotation):
-            rows += describe(item, f"{dotted}.N.")
-        else:
-            shown = "required" if field.is_required() else str(default)
-            rows.append((dotted, shown, field.description or ""))
-    return rows
+        below = [row for section in _sections(field.annotation) for row in describe(section, f"{dotted}.")]
+        below += [row for section in _sections_of_items(field.annotation) for row in describe(section, f"{dotted}.N.")]
+        shown = "required" if field.is_required() else str(field.get_default(call_default_factory=False))
+        for row in below or [(dotted, shown, field.description or "")]:
+            rows.setdefault(row[0], row)  # the sections of a union share fields
+    return list(rows.values())
 
 
-def _section_of_items(annotation: Any) -> type[Section] | None:
-    """The section that a tuple field's items are, if they are."""
-    items = get_args(annotation) if get_origin(annotation) is tuple else ()
-    return items[0] if items and isinstance(items[0], type) and issubclass(items[0], Section) else None
+def _sections(annotation: Any) -> list[type[Section]]:
+    """The sections that a field may hold: one, or the members of a union."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return [annotation]
+    if get_origin(annotation) is Annotated:
+        return _sections(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return [section for member in get_args(annotation) for section in _sections(member)]
+    return []
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _sections_of_items(annotation: Any) -> list[type[Section]]:
+    return _sections(get_args(annotation)[0]) if get_origin(annotation) is tuple else []
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A YAML file as a plain tree, laid over the file that its ``base`` names; see :func:`load` for the error."""
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -78,7 +88,7 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(tree, dict):
         raise ConfigError(f"config={path}: expected a mapping of sections, got {type(tree).__name__}")
     base = tree.pop("base", None)
-    return _merge(_read(path.parent / base), tree) if base else tree
+    return _merge(read(path.parent / base), tree) if base else tree
 
 
 def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
@@ -123,7 +133,7 @@ def _index(items: list[Any], key: str, dotted: str) -> int:
 def _one_line(root: type[Section], error: ValidationError) -> str:
     first = error.errors()[0]
     # Tags of discriminated unions appear in the location but are not something that a user writes.
-    location = [str(part) for part in first["loc"] if str(part) not in ("micro", "folder")]
+    location = [str(part) for part in first["loc"] if part not in _TAGS]
     field, value = ".".join(location), first["input"]
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     if first["type"] == "extra_forbidden":

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from cetd.config.loading import read
 from cetd.config.section import Positive, PositiveFloat, Section
+
+PRESETS = Path(__file__).parents[3] / "configs" / "model"
 
 
 class EncoderDecoderConfig(Section):
     """Dimensions of a T5-family encoder-decoder."""
 
+    family: Literal["encoder-decoder"] = Field(default="encoder-decoder", description="which family the model is of")
     vocab_size: Positive = Field(
         default=1024, description="rows of the embedding; set from the tokenizer where one is made"
     )
@@ -47,6 +52,7 @@ class EncoderDecoderConfig(Section):
 class DecoderConfig(Section):
     """Dimensions of a Llama-family decoder-only language model."""
 
+    family: Literal["decoder"] = Field(default="decoder", description="which family the model is of")
     vocab_size: Positive = Field(
         default=1024, description="rows of the embedding; set from the tokenizer where one is made"
     )
@@ -71,3 +77,27 @@ class DecoderConfig(Section):
         if self.d_head % 2:
             raise ValueError(f"d_head={self.d_head} must be even: RoPE rotates pairs")
         return self
+
+
+def presets() -> list[str]:
+    """Names of the presets under ``configs/model/``."""
+    return sorted(path.stem for path in PRESETS.glob("*.yaml"))
+
+
+def _from_preset(model: Any) -> Any:
+    """A preset's name, or a section whose ``preset`` names one and whose other keys differ from it, as a section."""
+    given = {"preset": model} if isinstance(model, str) else model
+    if not isinstance(given, dict) or "family" in given:
+        return model
+    if "preset" not in given:
+        raise ValueError(f"{given} gives neither preset (known: {', '.join(presets())}) nor family")
+    name = given["preset"]
+    if name not in presets():
+        raise ValueError(f"preset {name!r} is not under configs/model/; known: {', '.join(presets())}")
+    return read(PRESETS / f"{name}.yaml") | {key: value for key, value in given.items() if key != "preset"}
+
+
+# A model by its dimensions (`family` first), by the name of a preset, or by a preset and what differs from it.
+ModelConfig = Annotated[
+    Annotated[EncoderDecoderConfig | DecoderConfig, Field(discriminator="family")], BeforeValidator(_from_preset)
+]
