@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cetd.config import DecoderConfig
+from cetd.models.dropout import Dropout, ValueDropout, number_sites
 from cetd.models.norm import RMSNorm
 
 INITIAL_STD = 0.02
@@ -22,30 +23,29 @@ class Attention(nn.Module):
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
-        self.config = config
+        self.heads, self.kv_heads, self.size = config.n_heads, config.n_kv_heads, config.d_head
         self.q_proj = nn.Linear(config.d_model, config.n_heads * config.d_head, bias=False)
         self.k_proj = nn.Linear(config.d_model, config.n_kv_heads * config.d_head, bias=False)
         self.v_proj = nn.Linear(config.d_model, config.n_kv_heads * config.d_head, bias=False)
         self.o_proj = nn.Linear(config.n_heads * config.d_head, config.d_model, bias=False)
+        self.dropout = ValueDropout(config.dropout)
 
     def forward(self, hidden: Tensor, cosines: Tensor, sines: Tensor, mask: Tensor | None) -> Tensor:
-        config = self.config
-        query = self._split(self.q_proj(hidden), config.n_heads)  # (batch, head, position, d_head)
-        key = self._split(self.k_proj(hidden), config.n_kv_heads)
-        value = self._split(self.v_proj(hidden), config.n_kv_heads)
+        query = self._split(self.q_proj(hidden), self.heads)  # (batch, head, position, d_head)
+        key = self._split(self.k_proj(hidden), self.kv_heads)
+        value = self._split(self.v_proj(hidden), self.kv_heads)
         mixed = functional.scaled_dot_product_attention(
             _rotate(query, cosines, sines),
             _rotate(key, cosines, sines),
-            value,
+            self.dropout(value),
             attn_mask=mask,
-            dropout_p=config.dropout if self.training else 0.0,
             is_causal=mask is None,
-            enable_gqa=config.n_heads != config.n_kv_heads,
+            enable_gqa=self.heads != self.kv_heads,
         )
         return self.o_proj(mixed.transpose(1, 2).flatten(2))
 
     def _split(self, projected: Tensor, heads: int) -> Tensor:
-        return projected.unflatten(-1, (heads, self.config.d_head)).transpose(1, 2)
+        return projected.unflatten(-1, (heads, self.size)).transpose(1, 2)
 
 
 class FeedForward(nn.Module):
@@ -66,18 +66,16 @@ class Layer(nn.Module):
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
-        self.dropout = config.dropout
         self.input_layernorm = RMSNorm(config.d_model, config.norm_eps)
         self.self_attn = Attention(config)
+        self.self_dropout = Dropout(config.dropout)
         self.post_attention_layernorm = RMSNorm(config.d_model, config.norm_eps)
         self.mlp = FeedForward(config)
+        self.mlp_dropout = Dropout(config.dropout)
 
     def forward(self, hidden: Tensor, cosines: Tensor, sines: Tensor, mask: Tensor | None) -> Tensor:
-        hidden = hidden + self._drop(self.self_attn(self.input_layernorm(hidden), cosines, sines, mask))
-        return hidden + self._drop(self.mlp(self.post_attention_layernorm(hidden)))
-
-    def _drop(self, hidden: Tensor) -> Tensor:
-        return functional.dropout(hidden, self.dropout, self.training)
+        hidden = hidden + self.self_dropout(self.self_attn(self.input_layernorm(hidden), cosines, sines, mask))
+        return hidden + self.mlp_dropout(self.mlp(self.post_attention_layernorm(hidden)))
 
 
 class Decoder(nn.Module):
@@ -91,6 +89,7 @@ class Decoder(nn.Module):
         self.norm = RMSNorm(config.d_model, config.norm_eps)
         self.lm_head = None if config.tied_lm_head else nn.Linear(config.d_model, config.vocab_size, bias=False)
         self.apply(_initialise)
+        number_sites(self)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         """Logits (batch, position, vocabulary) of the token after each of ``input_ids`` (batch, position).

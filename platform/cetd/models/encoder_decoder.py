@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cetd.config import EncoderDecoderConfig
+from cetd.models.dropout import Dropout, ValueDropout, number_sites
 from cetd.models.norm import RMSNorm
 
 
@@ -56,18 +57,17 @@ class Attention(nn.Module):
     def __init__(self, config: EncoderDecoderConfig) -> None:
         super().__init__()
         inner = config.n_heads * config.d_kv
-        self.heads, self.size, self.dropout = config.n_heads, config.d_kv, config.dropout
+        self.heads, self.size = config.n_heads, config.d_kv
         self.q = nn.Linear(config.d_model, inner, bias=False)
         self.k = nn.Linear(config.d_model, inner, bias=False)
         self.v = nn.Linear(config.d_model, inner, bias=False)
         self.o = nn.Linear(inner, config.d_model, bias=False)
+        self.dropout = ValueDropout(config.dropout)
 
     def forward(self, hidden: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
         """``hidden`` (batch, query, d_model) attends to keys and values (batch, heads, key, size) plus ``bias``."""
-        dropout = self.dropout if self.training else 0.0
-        mixed = functional.scaled_dot_product_attention(
-            self.split(self.q(hidden)), keys, values, attn_mask=bias, dropout_p=dropout, scale=1.0
-        )
+        queries = self.split(self.q(hidden))
+        mixed = functional.scaled_dot_product_attention(queries, keys, self.dropout(values), bias, scale=1.0)
         return self.o(mixed.transpose(1, 2).flatten(2))
 
     def keys_values(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
@@ -87,14 +87,14 @@ class FeedForward(nn.Module):
         self.wi = nn.Linear(config.d_model, config.d_ff, bias=False)
         self.gate = nn.Linear(config.d_model, config.d_ff, bias=False) if self.gated else None
         self.wo = nn.Linear(config.d_ff, config.d_model, bias=False)
-        self.dropout = config.dropout
+        self.dropout = Dropout(config.dropout)
 
     def forward(self, hidden: Tensor) -> Tensor:
         if self.gate is not None:
             inner = functional.gelu(self.gate(hidden), approximate="tanh") * self.wi(hidden)
         else:
             inner = functional.relu(self.wi(hidden))
-        return self.wo(functional.dropout(inner, self.dropout, self.training))
+        return self.wo(self.dropout(inner))
 
 
 class Layer(nn.Module):
@@ -102,28 +102,29 @@ class Layer(nn.Module):
 
     def __init__(self, config: EncoderDecoderConfig, cross: bool) -> None:
         super().__init__()
-        self.dropout = config.dropout
         self.self_norm = RMSNorm(config.d_model, config.norm_eps)
         self.self_attention = Attention(config)
+        self.self_dropout = Dropout(config.dropout)
         self.cross_norm = RMSNorm(config.d_model, config.norm_eps) if cross else None
         self.cross_attention = Attention(config) if cross else None
+        self.cross_dropout = Dropout(config.dropout)
         self.feed_forward_norm = RMSNorm(config.d_model, config.norm_eps)
         self.feed_forward = FeedForward(config)
+        self.feed_forward_dropout = Dropout(config.dropout)
 
     def forward(
         self, hidden: Tensor, bias: Tensor, states: Tensor | None = None, cross_bias: Tensor | None = None
     ) -> Tensor:
         normed = self.self_norm(hidden)
-        hidden = hidden + self._drop(self.self_attention(normed, *self.self_attention.keys_values(normed), bias))
+        mixed = self.self_attention(normed, *self.self_attention.keys_values(normed), bias)
+        hidden = hidden + self.self_dropout(mixed)
         if self.cross_attention is not None and self.cross_norm is not None:
             assert states is not None
             assert cross_bias is not None
             keys, values = self.cross_attention.keys_values(states)
-            hidden = hidden + self._drop(self.cross_attention(self.cross_norm(hidden), keys, values, cross_bias))
-        return hidden + self._drop(self.feed_forward(self.feed_forward_norm(hidden)))
-
-    def _drop(self, hidden: Tensor) -> Tensor:
-        return functional.dropout(hidden, self.dropout, self.training)
+            mixed = self.cross_attention(self.cross_norm(hidden), keys, values, cross_bias)
+            hidden = hidden + self.cross_dropout(mixed)
+        return hidden + self.feed_forward_dropout(self.feed_forward(self.feed_forward_norm(hidden)))
 
 
 class Stack(nn.Module):
@@ -134,7 +135,8 @@ class Stack(nn.Module):
         self.positions = RelativePositions(config, bidirectional=not decoder)
         self.layers = nn.ModuleList(Layer(config, cross=decoder) for _ in range(layers))
         self.norm = RMSNorm(config.d_model, config.norm_eps)
-        self.dropout = config.dropout
+        self.input_dropout = Dropout(config.dropout)
+        self.output_dropout = Dropout(config.dropout)
 
     def blocks(self) -> list[Layer]:
         """The layers, in order."""
@@ -143,10 +145,10 @@ class Stack(nn.Module):
     def forward(
         self, hidden: Tensor, bias: Tensor, states: Tensor | None = None, cross_bias: Tensor | None = None
     ) -> Tensor:
-        hidden = functional.dropout(hidden, self.dropout, self.training)
+        hidden = self.input_dropout(hidden)
         for layer in self.layers:
             hidden = layer(hidden, bias, states, cross_bias)
-        return functional.dropout(self.norm(hidden), self.dropout, self.training)
+        return self.output_dropout(self.norm(hidden))
 
 
 class EncoderDecoder(nn.Module):
@@ -160,6 +162,7 @@ class EncoderDecoder(nn.Module):
         self.decoder = Stack(config, config.decoder_layers, decoder=True)
         self.lm_head = None if config.tied_lm_head else nn.Linear(config.d_model, config.vocab_size, bias=False)
         self.apply(self._initialise)
+        number_sites(self)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, decoder_input_ids: Tensor) -> Tensor:
         """Logits (batch, target, vocabulary) of the token after each of ``decoder_input_ids`` (batch, target).
