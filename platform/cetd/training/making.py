@@ -22,6 +22,7 @@ import torch
 import cetd
 from cetd.config import LLMConfig, MicroAppsConfig, PolicyConfig, Section
 from cetd.data import microapps
+from cetd.data.example import Example
 from cetd.data.phrases import DIALECTS
 from cetd.data.supervised import Pair, corpus, llm_pairs, policy_pairs
 from cetd.data.tokenizer import EOS_ID, Tokenizer
@@ -30,15 +31,15 @@ from cetd.models.decoder import Decoder
 from cetd.models.encoder_decoder import EncoderDecoder
 from cetd.seeds import derive
 from cetd.training.positions import focus_positions
-from cetd.training.pretrain import Example, Progress, pretrain
+from cetd.training.pretrain import Progress, pretrain
 
 # The code that a made model depends on, relative to the package.
 _CODE = (
     "seeds.py",
     *(f"data/{name}.py" for name in ("steps", "phrases", "dialects", "rendering", "microapps", "prompts")),
-    *(f"data/{name}.py" for name in ("supervised", "tokenizer")),
-    *(f"models/{name}.py" for name in ("encoder_decoder", "decoder", "norm", "huggingface")),
-    *(f"training/{name}.py" for name in ("optimizer", "pretrain", "positions", "making")),
+    *(f"data/{name}.py" for name in ("supervised", "tokenizer", "example")),
+    *(f"models/{name}.py" for name in ("encoder_decoder", "decoder", "norm", "dropout", "huggingface")),
+    *(f"training/{name}.py" for name in ("optimizer", "batches", "pretrain", "positions", "making")),
 )
 # Of the apps only these decide what is learned.
 _TRAINED_ON = {"train", "families", "min_steps", "max_steps", "tests_per_app", "seed"}

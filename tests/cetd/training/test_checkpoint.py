@@ -36,15 +36,25 @@ def state(version: int) -> LearnerState:
 def test_a_writer_killed_at_any_moment_leaves_whole_checkpoints(tmp_path: Path) -> None:
     model, optimizer = made()
     rng, seen = random.Random(3), 0
+    begun = time.monotonic()
+    checkpoint.save(tmp_path / "timed", model, optimizer, state(1), keep=1)
+    save_s = time.monotonic() - begun
     for _ in range(25):
+        told, tell = os.pipe()
         child = os.fork()
         if child == 0:  # writes until it is killed, as a learner that saves after every update
+            torch.set_num_threads(1)  # a forked process has none of its parent's threads
             for version in range(seen + 1, seen + 1000):
                 checkpoint.save(tmp_path, model, optimizer, state(version), keep=1)
+                os.write(tell, b".")
             os._exit(0)
-        time.sleep(rng.uniform(0.005, 0.06))
+        for _ in range(rng.randint(0, 2)):
+            os.read(told, 1)
+        time.sleep(rng.uniform(0, 1.5 * save_s))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
+        os.close(told)
+        os.close(tell)
         newest = checkpoint.latest(tmp_path)
         if newest is None:
             assert seen == 0

@@ -3,13 +3,13 @@ from random import Random
 
 import pytest
 import torch
-from torch.nn import functional
 
 from cetd.config import DecoderConfig, EncoderDecoderConfig, OptimizerConfig, PretrainConfig
-from cetd.data.tokenizer import EOS_ID, PAD_ID
+from cetd.data.example import Example
+from cetd.data.tokenizer import EOS_ID
 from cetd.models.decoder import Decoder
 from cetd.models.encoder_decoder import EncoderDecoder
-from cetd.training.pretrain import Example, completion_loss, pretrain
+from cetd.training.pretrain import pretrain
 
 CONFIG = PretrainConfig(
     steps=60, batch_size=16, optimizer=OptimizerConfig(learning_rate=3e-3, schedule="cosine", warmup_steps=5)
@@ -58,29 +58,6 @@ def test_the_same_seed_gives_the_same_weights_to_the_bit(kind):
         pretrain(model, mapped(), config, seed)
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
     assert not all(torch.equal(a, b) for a, b in zip(first.parameters(), other.parameters(), strict=True))
-
-
-@pytest.mark.parametrize("kind", ["encoder-decoder", "decoder"])
-def test_padding_does_not_change_the_loss(kind):
-    model = small(kind).eval()
-    short, long = Example((3, 4), (20, EOS_ID)), Example((5, 6, 7, 8, 9), (21, 22, 23, 24, EOS_ID))
-    together = completion_loss(model, [short, long])
-    apart = (2 * completion_loss(model, [short]) + 5 * completion_loss(model, [long])) / 7
-    assert together.item() == pytest.approx(apart.item(), rel=1e-5)
-
-
-def test_a_decoder_is_judged_on_the_completion_only():
-    model = small("decoder").eval()
-    logits = model(torch.tensor([[3, 4, 20]]))
-    expected = functional.cross_entropy(logits[0, 1:], torch.tensor([20, EOS_ID]))
-    assert completion_loss(model, [Example((3, 4), (20, EOS_ID))]).item() == pytest.approx(expected.item(), rel=1e-5)
-
-
-def test_an_encoder_decoder_starts_from_padding():
-    model = small("encoder-decoder").eval()
-    logits = model(torch.tensor([[3, 4]]), torch.ones(1, 2, dtype=torch.bool), torch.tensor([[PAD_ID, 20]]))
-    expected = functional.cross_entropy(logits[0], torch.tensor([20, EOS_ID]))
-    assert completion_loss(model, [Example((3, 4), (20, EOS_ID))]).item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_progress_is_told_after_every_step():
