@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from cetd.config import DecoderConfig
 from cetd.models.dropout import Dropout, ValueDropout, number_sites
@@ -88,6 +89,7 @@ class Decoder(nn.Module):
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.n_layers))
         self.norm = RMSNorm(config.d_model, config.norm_eps)
         self.lm_head = None if config.tied_lm_head else nn.Linear(config.d_model, config.vocab_size, bias=False)
+        self.recompute = False  # whether backward computes layers again instead of keeping their activations
         self.apply(_initialise)
         number_sites(self)
 
@@ -114,7 +116,10 @@ class Decoder(nn.Module):
             own = torch.eye(length, dtype=torch.bool, device=hidden.device)
             mask = past & (attention_mask.bool()[:, None, None, :] | own)  # (batch, 1, query, key)
         for layer in self.layers:
-            hidden = layer(hidden, cosines, sines, mask)
+            if self.recompute and self.training:
+                hidden = checkpoint(layer, hidden, cosines, sines, mask, use_reentrant=False)
+            else:
+                hidden = layer(hidden, cosines, sines, mask)
         hidden = self.norm(hidden)
         return functional.linear(hidden, self.embed_tokens.weight) if self.lm_head is None else self.lm_head(hidden)
 

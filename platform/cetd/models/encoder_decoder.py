@@ -12,6 +12,7 @@ import math
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from cetd.config import EncoderDecoderConfig
 from cetd.models.dropout import Dropout, ValueDropout, number_sites
@@ -135,6 +136,7 @@ class Stack(nn.Module):
         self.positions = RelativePositions(config, bidirectional=not decoder)
         self.layers = nn.ModuleList(Layer(config, cross=decoder) for _ in range(layers))
         self.norm = RMSNorm(config.d_model, config.norm_eps)
+        self.recompute = False  # whether backward computes layers again instead of keeping their activations
         self.input_dropout = Dropout(config.dropout)
         self.output_dropout = Dropout(config.dropout)
 
@@ -147,7 +149,10 @@ class Stack(nn.Module):
     ) -> Tensor:
         hidden = self.input_dropout(hidden)
         for layer in self.layers:
-            hidden = layer(hidden, bias, states, cross_bias)
+            if self.recompute and self.training:
+                hidden = checkpoint(layer, hidden, bias, states, cross_bias, use_reentrant=False)
+            else:
+                hidden = layer(hidden, bias, states, cross_bias)
         return self.output_dropout(self.norm(hidden))
 
 

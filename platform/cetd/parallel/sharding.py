@@ -53,7 +53,8 @@ class ShardedEmbedding(nn.Embedding):
     """A share of the vocabulary's rows; forward gives (…, d_model) of any token, as every process adds what it has."""
 
     def __init__(self, weight: Tensor, held: Share, group: Group) -> None:
-        super().__init__(*weight.shape, _weight=weight)
+        rows, width = weight.shape
+        super().__init__(rows, width, _weight=weight)
         self.weight = weight if isinstance(weight, nn.Parameter) else nn.Parameter(weight)
         self.first, self.group = held.first, group
 
@@ -104,8 +105,12 @@ def _connect(module: nn.Module, group: Group) -> None:
         if one is not None:
             one.register_forward_hook(_copying(group))
     for one in leaving:
-        one.register_forward_hook(lambda _module, _inputs, output: reduce(output, group))
+        one.register_forward_hook(_reducing(group))
 
 
 def _copying(group: Group) -> Any:
     return lambda _module, _inputs, output: copy(output, group)
+
+
+def _reducing(group: Group) -> Any:
+    return lambda _module, _inputs, output: reduce(output, group)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -20,8 +21,24 @@ from cetd.parallel.shards import shares
 from tests.cetd.parallel.processes import run
 
 # Nothing here divides by 2 and by 3: every shard is uneven on one of the degrees.
-T5 = {"vocab_size": 41, "d_model": 20, "d_ff": 29, "d_kv": 4, "n_heads": 5, "encoder_layers": 2, "decoder_layers": 2}
-LLAMA = {"vocab_size": 41, "d_model": 20, "d_ff": 29, "d_head": 4, "n_heads": 10, "n_kv_heads": 5, "n_layers": 2}
+T5: dict[str, Any] = {
+    "vocab_size": 41,
+    "d_model": 20,
+    "d_ff": 29,
+    "d_kv": 4,
+    "n_heads": 5,
+    "encoder_layers": 2,
+    "decoder_layers": 2,
+}
+LLAMA: dict[str, Any] = {
+    "vocab_size": 41,
+    "d_model": 20,
+    "d_ff": 29,
+    "d_head": 4,
+    "n_heads": 10,
+    "n_kv_heads": 5,
+    "n_layers": 2,
+}
 CONFIGS = {
     "t5": EncoderDecoderConfig(**T5, dropout=0.2),
     "t5-gated-untied": EncoderDecoderConfig(**T5, feed_forward="gated-gelu", tied_lm_head=False, dropout=0.1),

@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from random import Random
 
 import pytest
@@ -14,15 +13,6 @@ from cetd.training.pretrain import pretrain
 CONFIG = PretrainConfig(
     steps=60, batch_size=16, optimizer=OptimizerConfig(learning_rate=3e-3, schedule="cosine", warmup_steps=5)
 )
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Threads cost more than they give at these sizes."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def small(kind: str) -> EncoderDecoder | Decoder:

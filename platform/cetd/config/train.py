@@ -1,0 +1,117 @@
+"""The whole of ``python -m jobs.train``: model, data, optimizer, parallelism, checkpoints, and when to stop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from cetd.config.feedback import RunConfig
+from cetd.config.models import DecoderConfig, ModelConfig
+from cetd.config.section import Natural, NonNegative, Positive, PositiveFloat, Section
+from cetd.config.training import OptimizerConfig
+
+
+class DataConfig(Section):
+    """Pairs of texts: Parquet or JSON lines with the columns ``input`` and ``target``."""
+
+    train: Path = Field(description="file or folder of *.parquet or *.jsonl to learn from")
+    validation: Path | None = Field(default=None, description="the same for evaluation; unset: none")
+    max_input_tokens: Positive = Field(default=2048, description="longest input")
+    max_output_tokens: Positive = Field(default=512, description="longest target, its end token included")
+    too_long: Literal["refuse", "truncate"] = Field(
+        default="refuse", description="what becomes of longer texts: refused before training begins, or cut"
+    )
+
+
+class RewardWeightingConfig(Section):
+    """Weights of examples from the pass rates of their reconstructions: the column ``pass_rates``, a list per row."""
+
+    scale: PositiveFloat = Field(default=1.0, description="factor on the weight")
+    variance_penalty: NonNegative = Field(default=0.1, description="weight of the variance between LLMs")
+
+
+class EarlyStopConfig(Section):
+    """Stops when the validation loss no longer falls."""
+
+    patience: Positive = Field(default=3, description="evaluations without improvement that end the run")
+    min_delta: NonNegative = Field(default=0.001, description="a fall that is less than this is none")
+
+
+class LossWatchConfig(Section):
+    """Stops when the loss is no number, or far above what it was."""
+
+    window: Positive = Field(default=50, description="steps that the median is taken over")
+    factor: Annotated[float, Field(gt=1)] = Field(default=4.0, description="a loss above factor x median is a spike")
+    steps: Positive = Field(default=5, description="spikes in a row that end the run")
+
+
+class ParallelConfig(Section):
+    """Processes under Ray Train: data-parallel replicas of tensor-parallel models."""
+
+    workers: Positive = Field(default=1, description="processes; tensor must divide them")
+    tensor: Positive = Field(default=1, description="processes that hold one replica between them")
+    cpus: PositiveFloat = Field(default=1.0, description="CPUs, and threads, per worker")
+    gpus: NonNegative = Field(default=0.0, description="GPUs per worker")
+    max_failures: Natural = Field(default=3, description="restarts of the workers before the run fails")
+
+    @model_validator(mode="after")
+    def _tensor_divides(self) -> ParallelConfig:
+        if self.workers % self.tensor:
+            below = self.workers - self.workers % self.tensor
+            nearest = f"{below} or {below + self.tensor}" if below else str(self.tensor)
+            raise ValueError(f"workers={self.workers}: tensor={self.tensor} does not divide it; use {nearest}")
+        return self
+
+
+class CheckpointConfig(Section):
+    """What is kept while training goes."""
+
+    every: Positive = Field(default=500, description="optimizer steps between checkpoints; one more at the end")
+    keep: Positive = Field(default=2, description="newest checkpoints kept, beside the one of the best evaluation")
+
+
+class TrainJobConfig(Section):
+    """The whole of ``python -m jobs.train``."""
+
+    run: RunConfig = RunConfig(name="train")
+    phase: Annotated[int, Field(ge=1, le=4)] = Field(default=1, description="which phase the run is, for its gate")
+    model: ModelConfig = Field(description="dimensions, a preset's name, or {preset: name, field: value}")
+    start: Path | None = Field(default=None, description="Hugging Face folder with weights; unset: drawn from the seed")
+    tokenizer: Path = Field(description="folder with tokenizer.json")
+    data: DataConfig
+    optimizer: OptimizerConfig = OptimizerConfig(learning_rate=5e-5, schedule="linear", warmup_steps=1000)
+    epochs: PositiveFloat = Field(default=1.0, description="passes over the data")
+    max_steps: Positive | None = Field(default=None, description="optimizer steps; unset: as the epochs give")
+    batch_size: Positive = Field(default=4, description="examples per forward pass, over all replicas together")
+    accumulation: Positive = Field(default=1, description="forward passes per optimizer step")
+    reward_weighting: RewardWeightingConfig | None = Field(default=None, description="unset: all examples count alike")
+    evaluate_every: Positive = Field(default=500, description="optimizer steps between evaluations")
+    early_stop: EarlyStopConfig | None = Field(default=None, description="unset: the run goes to its end")
+    loss_watch: LossWatchConfig = LossWatchConfig()
+    precision: Literal["auto", "fp32", "fp16", "bf16"] = Field(
+        default="auto", description="auto: fp32 on CPU and Pascal, fp16 up to Turing, bf16 on newer cards"
+    )
+    recompute_activations: bool = Field(
+        default=False, description="compute layers twice instead of keeping what backward needs of them"
+    )
+    parallel: ParallelConfig = ParallelConfig()
+    checkpoint: CheckpointConfig = CheckpointConfig()
+    lr_finder: bool = Field(default=False, description="find a learning rate instead of training")
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> TrainJobConfig:
+        replicas = self.parallel.workers // self.parallel.tensor
+        if self.batch_size % replicas:
+            nearest = self.batch_size + replicas - self.batch_size % replicas
+            raise ValueError(f"batch_size={self.batch_size} does not divide among {replicas} replicas; use {nearest}")
+        if self.early_stop and self.data.validation is None:
+            raise ValueError("early_stop: needs data.validation, which is unset")
+        longest = self.data.max_input_tokens + self.data.max_output_tokens
+        if isinstance(self.model, DecoderConfig) and longest > self.model.max_positions:
+            raise ValueError(
+                f"data.max_input_tokens + data.max_output_tokens = {longest} exceeds "
+                f"model.max_positions={self.model.max_positions}; shorten them or raise it"
+            )
+        return self
