@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -52,19 +53,37 @@ class _UnsupportedError(ValueError):
     """What a configuration asks for and these models have not."""
 
 
-def save(model: EncoderDecoder | Decoder, folder: Path) -> None:
+@dataclass(frozen=True)
+class TokenIds:
+    """Ids of the tokens with a role, as ``config.json`` has them; None: the model has no such token."""
+
+    pad: int | None = None
+    eos: int | None = None
+    bos: int | None = None
+    decoder_start: int | None = None
+
+
+# Of models that are made here.
+T5_IDS = TokenIds(pad=PAD_ID, eos=EOS_ID, decoder_start=PAD_ID)
+LLAMA_IDS = TokenIds(pad=PAD_ID, eos=EOS_ID, bos=BOS_ID)
+
+
+def save(model: EncoderDecoder | Decoder, folder: Path, ids: TokenIds | None = None) -> None:
     """Write the model's weights and configuration; what else stands in ``folder`` stays.
+
+    ``ids`` are those of the model's tokenizer; None for the tokenizer that is made here.
 
     Raises:
         OSError: the disk is full or not writable; what stood there before is untouched.
     """
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {_theirs(name, model): value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    config = _t5_config(model.config) if isinstance(model, EncoderDecoder) else _llama_config(model.config)
+    t5 = isinstance(model, EncoderDecoder)
+    config = _t5_config(model.config) if t5 else _llama_config(model.config)
+    generation = _token_ids(ids or (T5_IDS if t5 else LLAMA_IDS))
     # Serialised in memory: safetensors reports a full disk as an error of its own, without the number.
     durable.write_bytes(folder / WEIGHTS, serialise(tensors, metadata={"format": "pt"}))
-    durable.write_text(folder / "config.json", json.dumps(config, indent=2))
-    generation = {key: value for key, value in config.items() if key.endswith("_token_id")}
+    durable.write_text(folder / "config.json", json.dumps(config | generation, indent=2))
     durable.write_text(folder / "generation_config.json", json.dumps(generation, indent=2))
 
 
@@ -102,17 +121,7 @@ def read_config(folder: Path) -> EncoderDecoderConfig | DecoderConfig:
     Raises:
         CheckpointError: no such folder, or not a model of a family known here.
     """
-    path = folder / "config.json"
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CheckpointError(
-            f"{folder}: no config.json there; give a Hugging Face folder (config.json, *.safetensors, tokenizer.json)"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: cannot be read: {error}") from None
-    if not isinstance(config, dict):
-        raise CheckpointError(f"{path}: expected an object, got {type(config).__name__}; copy the model again")
+    path, config = folder / "config.json", _config_json(folder)
     try:
         match config.get("model_type"):
             case "t5":
@@ -125,6 +134,40 @@ def read_config(folder: Path) -> EncoderDecoderConfig | DecoderConfig:
         raise CheckpointError(f"{path}: {error.args[0]} is missing") from None
     except (ConfigError, _UnsupportedError) as error:
         raise CheckpointError(f"{path}: {error}") from None
+
+
+def read_token_ids(folder: Path) -> TokenIds:
+    """The ids that ``config.json`` gives; a role that it leaves out has none.
+
+    Raises:
+        CheckpointError: no such folder, or an id that is not one number.
+    """
+    config, ids = _config_json(folder), {}
+    for role in fields(TokenIds):
+        key = f"{role.name}_token_id"
+        ids[role.name] = config.get(key)
+        if type(ids[role.name]) not in (int, type(None)):
+            raise CheckpointError(f"{folder / 'config.json'}: {key}={ids[role.name]!r}: one number is expected")
+    return TokenIds(**ids)
+
+
+def _token_ids(ids: TokenIds) -> dict[str, int]:
+    return {f"{role}_token_id": value for role, value in asdict(ids).items() if value is not None}
+
+
+def _config_json(folder: Path) -> dict[str, Any]:
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(
+            f"{folder}: no config.json there; give a Hugging Face folder (config.json, *.safetensors, tokenizer.json)"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: cannot be read: {error}") from None
+    if not isinstance(config, dict):
+        raise CheckpointError(f"{path}: expected an object, got {type(config).__name__}; copy the model again")
+    return config
 
 
 def _tensors(folder: Path) -> dict[str, Tensor]:
@@ -206,9 +249,6 @@ def _t5_config(config: EncoderDecoderConfig) -> dict[str, Any]:
         "relative_attention_max_distance": config.relative_max_distance,
         "dropout_rate": config.dropout,
         "layer_norm_epsilon": config.norm_eps,
-        "pad_token_id": PAD_ID,
-        "eos_token_id": EOS_ID,
-        "decoder_start_token_id": PAD_ID,
     }
 
 
@@ -254,9 +294,6 @@ def _llama_config(config: DecoderConfig) -> dict[str, Any]:
         "rms_norm_eps": config.norm_eps,
         "attention_bias": False,
         "mlp_bias": False,
-        "pad_token_id": PAD_ID,
-        "eos_token_id": EOS_ID,
-        "bos_token_id": BOS_ID,
     }
 
 
