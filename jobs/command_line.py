@@ -13,6 +13,7 @@ from typing import NoReturn, TypeVar
 from cetd import config as configuration
 from cetd.config import Section
 from cetd.errors import InfrastructureError
+from cetd.run_folder import RunFolder, RunFolderError
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,31 @@ def parse(
         return configuration.load(root, arguments.config, arguments.overrides), arguments
     except configuration.ConfigError as error:
         fail(error)
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """``--resume`` and ``--restart``, for jobs that have a run folder."""
+    parser.add_argument(
+        "--resume", action="store_true", help="refuse to begin a new run; without it the same run.name resumes as well"
+    )
+    parser.add_argument("--restart", action="store_true", help="drop what a run of this name has left, and begin anew")
+
+
+def begin(folder: RunFolder, config: Section, arguments: argparse.Namespace) -> None:
+    """Make ``folder`` the run of ``config``, as :func:`add_run_arguments` was answered.
+
+    Raises:
+        RunFolderError: there is nothing to resume, or a run of another configuration.
+    """
+    if arguments.restart:
+        folder.clear()
+    if arguments.resume and not folder.exists:
+        raise RunFolderError(f"run.name={folder.path.name}: nothing to resume under {folder.path}")
+    folder.adopt(config)
+
+
+def log_to_terminal() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
 
 
 @contextmanager

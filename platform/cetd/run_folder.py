@@ -19,9 +19,6 @@ from cetd import config as configuration
 from cetd import durable
 from cetd.config import Section
 
-# A resumed run may be longer or checkpoint at another pace, and may live elsewhere.
-MAY_CHANGE = ("run.root", "loop.iterations", "loop.checkpoint_every", "loop.keep_checkpoints", "loop.evaluate_every")
-
 LOCK = ".lock"
 
 
@@ -65,6 +62,10 @@ class RunFolder:
         """Whether a run was begun here."""
         return self.config.exists()
 
+    def holds(self, config: Section) -> bool:
+        """Whether the run was begun, or last gone on with, by exactly ``config``."""
+        return self.exists and self.config.read_text(encoding="utf-8") == configuration.dump(config)
+
     def adopt(self, config: Section) -> None:
         """Begin the run with ``config``, or check that it is the run that was begun here.
 
@@ -72,7 +73,8 @@ class RunFolder:
             RunFolderError: the folder holds a run of another configuration; the line names the first field.
         """
         if self.exists:
-            difference = _difference(yaml.safe_load(self.config.read_text()), config.model_dump(mode="json"))
+            before = yaml.safe_load(self.config.read_text(encoding="utf-8"))
+            difference = _difference(before, config.model_dump(mode="json"), config.MAY_CHANGE)
             if difference:
                 field, was, now = difference
                 raise RunFolderError(
@@ -109,12 +111,15 @@ def runs_root(configured: Path | None) -> Path:
     return Path.home() / "cetd-runs" if submitted else Path("runs").absolute()
 
 
-def _difference(was: dict[str, Any], now: dict[str, Any], prefix: str = "") -> tuple[str, Any, Any] | None:
+def _difference(
+    was: dict[str, Any], now: dict[str, Any], may_change: tuple[str, ...], prefix: str = ""
+) -> tuple[str, Any, Any] | None:
     for key, after in now.items():
         field, before = f"{prefix}{key}", was.get(key)
-        if isinstance(before, dict) and isinstance(after, dict):
-            if found := _difference(before, after, f"{field}."):
-                return found
-        elif before != after and field not in MAY_CHANGE:
+        if field in may_change or before == after:
+            continue
+        if not isinstance(before, dict) or not isinstance(after, dict):
             return field, before, after
+        if found := _difference(before, after, may_change, f"{field}."):
+            return found
     return None

@@ -94,7 +94,7 @@ class LoopConfig(Section):
     apps_per_iteration: Positive = Field(default=16, description="groups per update")
     group_size: Annotated[int, Field(ge=2)] = Field(default=8, description="rollouts per app and policy version")
     max_staleness: Natural = Field(default=2, description="0 is synchronous; k uses rollouts up to k versions old")
-    chunk_apps: Positive = Field(default=8, description="apps that travel together in the streaming mode")
+    chunk_apps: Positive = Field(default=16, description="apps that travel together in the streaming mode")
     checkpoint_every: Positive = Field(default=10, description="iterations between checkpoints")
     keep_checkpoints: Positive = Field(default=2, description="checkpoints kept")
     evaluate_every: Natural = Field(
@@ -163,6 +163,14 @@ class RunConfig(Section):
 
 class FeedbackJobConfig(Section):
     """The whole of ``python -m jobs.feedback``."""
+
+    MAY_CHANGE = (
+        "run.root",
+        "loop.iterations",
+        "loop.checkpoint_every",
+        "loop.keep_checkpoints",
+        "loop.evaluate_every",
+    )
 
     run: RunConfig = RunConfig()
     apps: Annotated[

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,6 +19,11 @@ class ConfigError(ValueError):
 
 
 class Section(BaseModel):
-    """A node of the tree: frozen, and closed to unknown keys."""
+    """A node of the tree: frozen, and closed to unknown keys.
+
+    ``MAY_CHANGE`` of a job's root names the fields, or the sections, that a resumed run may have other values of.
+    """
+
+    MAY_CHANGE: ClassVar[tuple[str, ...]] = ()
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())

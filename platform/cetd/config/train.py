@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from cetd.config.apps import MicroAppsConfig
 from cetd.config.feedback import RunConfig
 from cetd.config.models import DecoderConfig, ModelConfig
 from cetd.config.section import Natural, NonNegative, Positive, PositiveFloat, Section
@@ -14,15 +15,26 @@ from cetd.config.training import OptimizerConfig
 
 
 class DataConfig(Section):
-    """Pairs of texts: Parquet or JSON lines with the columns ``input`` and ``target``."""
+    """Pairs of texts: Parquet or JSON lines with the columns ``input`` and ``target``, or those of micro-apps."""
 
-    train: Path = Field(description="file or folder of *.parquet or *.jsonl to learn from")
+    train: Path | None = Field(default=None, description="file or folder of *.parquet or *.jsonl to learn from")
     validation: Path | None = Field(default=None, description="the same for evaluation; unset: none")
+    micro: MicroAppsConfig | None = Field(
+        default=None, description="instead of files: sources of generated apps, and their requirements"
+    )
     max_input_tokens: Positive = Field(default=2048, description="longest input")
     max_output_tokens: Positive = Field(default=512, description="longest target, its end token included")
     too_long: Literal["refuse", "truncate"] = Field(
         default="refuse", description="what becomes of longer texts: refused before training begins, or cut"
     )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> DataConfig:
+        if (self.train is None) == (self.micro is None):
+            raise ValueError("train and micro: give one of them, the files to learn from or the apps to generate")
+        if self.micro and self.validation:
+            raise ValueError(f"validation={self.validation}: micro brings its own; unset it")
+        return self
 
 
 class RewardWeightingConfig(Section):
@@ -75,11 +87,16 @@ class CheckpointConfig(Section):
 class TrainJobConfig(Section):
     """The whole of ``python -m jobs.train``."""
 
+    MAY_CHANGE = (
+        *("run.root", "epochs", "max_steps", "evaluate_every", "checkpoint", "parallel", "early_stop", "loss_watch"),
+        *("optimizer.learning_rate", "optimizer.clip", "recompute_activations"),
+    )
+
     run: RunConfig = RunConfig(name="train")
     phase: Annotated[int, Field(ge=1, le=4)] = Field(default=1, description="which phase the run is, for its gate")
     model: ModelConfig = Field(description="dimensions, a preset's name, or {preset: name, field: value}")
     start: Path | None = Field(default=None, description="Hugging Face folder with weights; unset: drawn from the seed")
-    tokenizer: Path = Field(description="folder with tokenizer.json")
+    tokenizer: Path | None = Field(default=None, description="folder with tokenizer.json; unset: made, for data.micro")
     data: DataConfig
     optimizer: OptimizerConfig = OptimizerConfig(learning_rate=5e-5, schedule="linear", warmup_steps=1000)
     epochs: PositiveFloat = Field(default=1.0, description="passes over the data")
@@ -106,8 +123,10 @@ class TrainJobConfig(Section):
         if self.batch_size % replicas:
             nearest = self.batch_size + replicas - self.batch_size % replicas
             raise ValueError(f"batch_size={self.batch_size} does not divide among {replicas} replicas; use {nearest}")
-        if self.early_stop and self.data.validation is None:
+        if self.early_stop and self.data.validation is None and self.data.micro is None:
             raise ValueError("early_stop: needs data.validation, which is unset")
+        if self.tokenizer is None and self.data.micro is None:
+            raise ValueError("tokenizer: unset; give the folder of the tokenizer that the model was made for")
         longest = self.data.max_input_tokens + self.data.max_output_tokens
         if isinstance(self.model, DecoderConfig) and longest > self.model.max_positions:
             raise ValueError(

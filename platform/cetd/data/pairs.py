@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.dataset
+import pyarrow.parquet
 
+from cetd import durable
 from cetd.config.train import DataConfig, RewardWeightingConfig
 from cetd.data.example import Example
 from cetd.data.tokenizer import EOS_ID, Tokenizer
@@ -96,6 +98,18 @@ class Pairs:
         scale, penalty = self._weighting.scale, self._weighting.variance_penalty
         rates = [np.asarray(one, dtype=float) for one in rows["pass_rates"].to_pylist()]
         return [scale * float(one.mean() - penalty * one.var()) if one.size else 0.0 for one in rates]
+
+
+def write_pairs(path: Path, pairs: Sequence[tuple[str, str]]) -> None:
+    """Write (input, target) texts as Parquet.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    sink = pa.BufferOutputStream()
+    inputs, targets = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    pyarrow.parquet.write_table(pa.table({"input": inputs, "target": targets}), sink)
+    durable.write_bytes(path, sink.getvalue().to_pybytes())
 
 
 def _read(path: Path, columns: list[str]) -> pa.Table:

@@ -49,12 +49,12 @@ class Dropout(nn.Module):
 class ValueDropout(Dropout):
     """Drops attention weights for all queries at once: values (batch, head, key, size), units being (head, key)."""
 
-    def forward(self, values: Tensor) -> Tensor:
+    def forward(self, hidden: Tensor) -> Tensor:
         if not self.training or not self.rate:
-            return values
-        heads = torch.arange(self.first, self.first + values.shape[1], device=values.device)
-        keys = torch.arange(values.shape[2], device=values.device)
-        return values * self._kept(values, (heads[:, None] << 32) + keys)[..., None]
+            return hidden
+        heads = torch.arange(self.first, self.first + hidden.shape[1], device=hidden.device)
+        keys = torch.arange(hidden.shape[2], device=hidden.device)
+        return hidden * self._kept(hidden, (heads[:, None] << 32) + keys)[..., None]
 
 
 def number_sites(model: nn.Module) -> None:
