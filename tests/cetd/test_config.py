@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from cetd import config
-from cetd.config import ConfigError, FeedbackJobConfig, FolderAppsConfig, MicroAppsConfig, load
+from cetd.config import ConfigError, DecoderConfig, FeedbackJobConfig, FolderAppsConfig, MicroAppsConfig, load
+from cetd.config.train import TrainJobConfig
 
 ROOT = Path(__file__).parent.parent.parent
 TWO_LLMS = "llms=[{name: a}, {name: b}]"
@@ -16,6 +17,66 @@ def test_every_feedback_preset_loads(path: Path) -> None:
     loaded = load(FeedbackJobConfig, path)
     assert load(FeedbackJobConfig, path, ["run.seed=9"]).run.seed == 9
     assert loaded.run.seed == 0
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs" / "train").glob("*.yaml")), ids=lambda path: path.name)
+def test_every_training_preset_loads(path: Path) -> None:
+    assert load(TrainJobConfig, path, ["run.seed=9"]).run.seed == 9
+
+
+@pytest.mark.parametrize(
+    ("phase", "model", "tokens", "steps", "optimizer", "dropout", "stop"),
+    [
+        (1, "cetd-1b", (2048, 512), (10, 4, 2), (5e-5, 1000, "linear", 0.0, 1.0), 0.1, (3, 0.001)),
+        (2, "cetd-1b", (2048, 1024), (5, 4, 2), (3e-5, 500, "linear", 0.0, 1.0), 0.1, None),
+        (3, "cetd-3b", (4096, 2048), (20, 2, 4), (1e-4, 2000, "cosine", 1e-6, 0.5), 0.15, None),
+        (4, "cetd-5b", (4096, 2048), (5, 2, 4), (1e-6, 10, "constant", 0.0, 0.5), 0.1, (2, 0.005)),
+    ],
+)
+def test_phases_have_the_values_of_the_specification(phase, model, tokens, steps, optimizer, dropout, stop) -> None:
+    job = load(TrainJobConfig, ROOT / "configs" / "train" / f"phase{phase}.yaml")
+    preset = load(TrainJobConfig, None, [f"model={model}", "tokenizer=a", "data.train=b"]).model
+    adam = job.optimizer
+    assert job.phase == phase
+    assert job.model == preset.model_copy(update={"dropout": dropout})
+    assert (job.data.max_input_tokens, job.data.max_output_tokens) == tokens
+    assert (job.epochs, job.batch_size, job.accumulation) == steps
+    assert (adam.learning_rate, adam.warmup_steps, adam.schedule, adam.min_learning_rate, adam.clip) == optimizer
+    assert (adam.betas, adam.eps, adam.weight_decay) == ((0.9, 0.999), 1e-8, 0.01)
+    assert (job.early_stop and (job.early_stop.patience, job.early_stop.min_delta)) == stop
+    weighting = job.reward_weighting
+    assert (weighting and (weighting.scale, weighting.variance_penalty)) == ((1.0, 0.1) if phase == 3 else None)
+
+
+def test_a_preset_and_what_differs_from_it() -> None:
+    short = ["data.max_input_tokens=100", "data.max_output_tokens=100"]
+    given = ["tokenizer=a", "data.train=b", *short, "model={preset: tiny-lm, n_layers: 5}"]
+    model = load(TrainJobConfig, None, given).model
+    assert isinstance(model, DecoderConfig)
+    assert (model.n_layers, model.d_model) == (5, 64)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["model=cetd-2b"], "model: preset 'cetd-2b' is not under configs/model/; known: cetd-1b, "),
+        (["model={preset: tiny-lm, n_layrs: 5}"], "model.n_layrs: unknown key; did you mean model.n_layers?"),
+        (["model={n_layers: 5}"], "model: {'n_layers': 5} gives neither preset (known: cetd-1b, "),
+        (["model={family: decoder, n_heads: 5, n_kv_heads: 2}"], "model: n_kv_heads=2 must divide n_heads=5"),
+        (["parallel.workers=4", "parallel.tensor=3"], "parallel: workers=4: tensor=3 does not divide it; use 3 or 6"),
+        (["parallel.workers=3", "batch_size=4"], "batch_size=4 does not divide among 3 replicas; use 6"),
+        (["early_stop={patience: 2}"], "early_stop: needs data.validation, which is unset"),
+        (["model=tiny-lm"], "data.max_input_tokens + data.max_output_tokens = 2560 exceeds model.max_positions=256"),
+        (["tokenizer=null"], "tokenizer: unset; give the folder of the tokenizer"),
+        (["data.train=null"], "data: train and micro: give one of them"),
+        (["data.micro={}"], "data: train and micro: give one of them"),
+    ],
+)
+def test_a_training_job_that_cannot_be_is_said_in_one_line(overrides: list[str], message: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load(TrainJobConfig, None, ["model=tiny-cetd", "tokenizer=a", "data.train=b", *overrides])
+    assert str(refused.value).startswith(message)
+    assert "\n" not in str(refused.value)
 
 
 def test_overrides_reach_sections_and_list_items() -> None:

@@ -96,7 +96,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read"):
         pairs(tmp_path / "a.parquet")
     (tmp_path / "a.csv").write_text("input,target\n")
-    with pytest.raises(DataError, match="expected .*parquet or .*jsonl"):
+    with pytest.raises(DataError, match=r"expected .*parquet or .*jsonl"):
         pairs(tmp_path / "a.csv")
 
 
