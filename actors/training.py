@@ -28,6 +28,7 @@ from cetd.config.train import TrainJobConfig
 from cetd.errors import InfrastructureError
 from cetd.evaluation.metrics import METRICS_FILE, read_metrics
 from cetd.parallel.mesh import Mesh, MeshError, make_mesh
+from cetd.training.lr_finder import Point, sweep
 from cetd.training.precision import Precision, choose
 from cetd.training.preparation import first_model, open_data
 from cetd.training.run import Outcome, TrainingRun
@@ -35,7 +36,7 @@ from cetd.training.trainer import Trainer
 
 log = logging.getLogger("train")
 
-OUTCOME, PLACEMENT = "outcome.json", "placement.json"
+OUTCOME, PLACEMENT, SWEEP = "outcome.json", "placement.json", "lr-finder.json"
 POLL_S = 0.5
 
 
@@ -68,6 +69,13 @@ def train(config: TrainJobConfig, folder: Path, told: Callable[[dict[str, Any]],
     return Outcome(**json.loads((folder / OUTCOME).read_text(encoding="utf-8")))
 
 
+def find_rate(config: TrainJobConfig, folder: Path) -> list[Point]:
+    """The loss at rising learning rates, see :func:`cetd.training.lr_finder.sweep`; raises as :func:`train` does."""
+    for _ in _fitted(_trainer(config, folder), folder):
+        pass
+    return [(rate, loss) for rate, loss in json.loads((folder / SWEEP).read_text(encoding="utf-8"))]
+
+
 def placement(folder: Path) -> list[Place]:
     """Which worker sits where, once they are up; empty before that."""
     path = folder / PLACEMENT
@@ -90,6 +98,11 @@ def work(setup: dict[str, Any]) -> None:
     _check_nodes(places, config.parallel.tensor)
     data = open_data(config)
     trainer = Trainer(first_model(config), data.train, config, mesh, precision, device)
+    if config.lr_finder:
+        points = sweep(trainer)
+        if leads:
+            durable.write_text(folder / SWEEP, json.dumps(points))
+        return
     run = TrainingRun(trainer, data.validation, folder, lambda written: _report(written, leads))
     try:
         outcome = run.train()

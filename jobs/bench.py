@@ -1,8 +1,10 @@
 """python -m jobs.bench feedback [--config configs/feedback/demo.yaml] [--iterations 30] [section.field=value …]
+python -m jobs.bench train [--steps 3] [--rounds 2] [--compile]
 
 Benchmarks, each a ratio against a named alternative in the same run; printed, and written to runs/bench/NAME.json.
 
 feedback: rollouts per second of the streaming loop against the synchronous loop, on the same models, apps and machine.
+train: tokens per second of this trainer against Hugging Face's T5 and Llama with a plain loop. Needs no Ray.
 """
 
 from __future__ import annotations
@@ -10,7 +12,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -22,21 +23,50 @@ from cetd import durable
 from cetd.config import FeedbackJobConfig
 from cetd.run_folder import RunFolder, runs_root
 from jobs import ROOT
-from jobs.command_line import one_line_errors
+from jobs.command_line import log_to_terminal, one_line_errors
 
 FIGURES = ("rollouts_per_s", "efficiency", "busy")
 
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("name", choices=["feedback"], help="which benchmark")
-    parser.add_argument("--config", type=Path, default=Path("configs/feedback/demo.yaml"))
-    parser.add_argument("--iterations", type=int, default=30, help="policy updates per mode")
-    parser.add_argument("overrides", nargs="*", metavar="section.field=value")
-    arguments = parser.parse_intermixed_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    names = parser.add_subparsers(dest="name", required=True)
+    loop = names.add_parser("feedback", help="the streaming loop against the synchronous loop")
+    loop.add_argument("--config", type=Path, default=Path("configs/feedback/demo.yaml"))
+    loop.add_argument("--iterations", type=int, default=30, help="policy updates per mode")
+    loop.add_argument("overrides", nargs="*", metavar="section.field=value")
+    training = names.add_parser("train", help="this trainer against Hugging Face's models with a plain loop")
+    training.add_argument("--steps", type=int, default=3, help="timed steps per round and side")
+    training.add_argument("--rounds", type=int, default=2, help="turns that each side has")
+    training.add_argument("--compile", action="store_true", help="try torch.compile for both sides as well")
+    arguments = parser.parse_args(argv)
+    log_to_terminal()
     with one_line_errors():
-        feedback(arguments.config, arguments.iterations, arguments.overrides)
+        if arguments.name == "feedback":
+            feedback(arguments.config, arguments.iterations, arguments.overrides)
+        else:
+            train(arguments.steps, arguments.rounds, arguments.compile)
+
+
+def train(steps: int, rounds: int, compiled: bool) -> dict[str, Any]:
+    """Time both sides on each shape and print the table; returns what is written as JSON."""
+    from cetd.evaluation.bench_training import SHAPES, compare
+    from cetd.evaluation.provenance import provenance
+
+    results = {name: compare(shape, steps, rounds, compiled) for name, shape in SHAPES.items()}
+    report = {"benchmark": "train", "steps": steps, "rounds": rounds, "results": results, **provenance()}
+    durable.write_text(runs_root(None) / "bench" / "train.json", json.dumps(report, indent=2))
+    table = Table(title="Training", title_justify="left")
+    for column in ("shape", "side", "way", "tokens/s", "step", "peak memory", "ratio"):
+        table.add_column(column, justify="right")
+    for name, result in results.items():
+        for side in ("ours", "hugging_face"):
+            one = result[side]
+            ratio = f"{result['ratio']:.2f}" if side == "ours" else ""
+            figures = f"{one['tokens_per_s']:,.0f}", f"{one['step_s']:.2f} s", f"{one['peak_bytes'] / 2**30:.2f} GiB"
+            table.add_row(name, side.replace("_", " "), one["way"], *figures, ratio)
+    Console().print(table)
+    return report
 
 
 def feedback(path: Path, iterations: int, overrides: list[str]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,9 @@ def main(argv: list[str] | None = None) -> None:
 
             config = prepared(config, folder.path)
             check(config)
+            if config.lr_finder:
+                find_rate(config, folder)
+                return
             summary = run(config, folder)
         else:
             log.info(
@@ -46,7 +50,7 @@ def main(argv: list[str] | None = None) -> None:
         if summary["status"] == "diverged":
             raise ValueError(summary["message"])
         print(f"{summary['status']} at step {summary['step']}, loss {summary['loss']:.4f}{_best(summary)}")
-        print(f"model: {folder.path / 'model'}")
+        print(f"model: {folder.path / 'model'}\nreport: {folder.path / 'report.html'}")
 
 
 def _finished(folder: RunFolder) -> dict[str, Any] | None:
@@ -57,17 +61,15 @@ def _finished(folder: RunFolder) -> dict[str, Any] | None:
 
 def run(config: TrainJobConfig, folder: RunFolder) -> dict[str, Any]:
     """Train to the end, write the model in Hugging Face layout and the summary, which is returned."""
-    from actors.cluster import connected
     from actors.training import placement, train
     from cetd.evaluation.provenance import provenance
+    from cetd.evaluation.report import write_training_report
     from cetd.training.checkpoint import PREFIX, latest
     from cetd.training.preparation import export
 
     begun = time.monotonic()
-    parallel = config.parallel
     told = Progress(folder.path)
-    with connected(parallel.cpus * parallel.workers, parallel.gpus * parallel.workers, ROOT):
-        log.info("starting %d workers, %d to a replica", parallel.workers, parallel.tensor)
+    with _connected(config):
         outcome = train(config, folder.path, told)
     summary = {
         **asdict(outcome),
@@ -83,7 +85,29 @@ def run(config: TrainJobConfig, folder: RunFolder) -> dict[str, Any]:
         best = newest.with_name(f"{PREFIX}{outcome.best_step:06d}")
         export(config, best if config.early_stop and best.exists() else newest, folder.path / "model")
     folder.write_json(folder.summary, summary)
+    write_training_report(folder.path, summary)
     return summary
+
+
+def find_rate(config: TrainJobConfig, folder: RunFolder) -> None:
+    """Sweep the learning rate, and print and plot what it suggests."""
+    from actors import training
+    from cetd.evaluation.report import write_rate_report
+    from cetd.training.lr_finder import suggestion
+
+    with _connected(config):
+        points = training.find_rate(config, folder.path)
+    suggested = suggestion(points)
+    print(f"suggested learning rate: {suggested:.2g}")
+    print(f"curve: {write_rate_report(folder.path, points, suggested)}")
+
+
+def _connected(config: TrainJobConfig) -> AbstractContextManager[None]:
+    from actors.cluster import connected
+
+    parallel = config.parallel
+    log.info("starting %d workers, %d to a replica", parallel.workers, parallel.tensor)
+    return connected(parallel.cpus * parallel.workers, parallel.gpus * parallel.workers, ROOT)
 
 
 class Progress:

@@ -15,6 +15,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from cetd.config import EncoderDecoderConfig
+from cetd.models.attention import attend
 from cetd.models.dropout import Dropout, ValueDropout, number_sites
 from cetd.models.norm import RMSNorm
 
@@ -68,7 +69,7 @@ class Attention(nn.Module):
     def forward(self, hidden: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
         """``hidden`` (batch, query, d_model) attends to keys and values (batch, heads, key, size) plus ``bias``."""
         queries = self.split(self.q(hidden))
-        mixed = functional.scaled_dot_product_attention(queries, keys, self.dropout(values), bias, scale=1.0)
+        mixed = attend(queries, keys, self.dropout(values), bias)
         return self.o(mixed.transpose(1, 2).flatten(2))
 
     def keys_values(self, hidden: Tensor) -> tuple[Tensor, Tensor]:

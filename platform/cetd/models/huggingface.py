@@ -78,13 +78,16 @@ def save(model: EncoderDecoder | Decoder, folder: Path, ids: TokenIds | None = N
     """
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {_theirs(name, model): value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    t5 = isinstance(model, EncoderDecoder)
-    config = _t5_config(model.config) if t5 else _llama_config(model.config)
-    generation = _token_ids(ids or (T5_IDS if t5 else LLAMA_IDS))
+    generation = _token_ids(ids or (T5_IDS if isinstance(model, EncoderDecoder) else LLAMA_IDS))
     # Serialised in memory: safetensors reports a full disk as an error of its own, without the number.
     durable.write_bytes(folder / WEIGHTS, serialise(tensors, metadata={"format": "pt"}))
-    durable.write_text(folder / "config.json", json.dumps(config | generation, indent=2))
+    durable.write_text(folder / "config.json", json.dumps(reference_config(model.config) | generation, indent=2))
     durable.write_text(folder / "generation_config.json", json.dumps(generation, indent=2))
+
+
+def reference_config(config: EncoderDecoderConfig | DecoderConfig) -> dict[str, Any]:
+    """The fields of ``config.json``, but for the token ids."""
+    return _t5_config(config) if isinstance(config, EncoderDecoderConfig) else _llama_config(config)
 
 
 def load(folder: Path) -> EncoderDecoder | Decoder:

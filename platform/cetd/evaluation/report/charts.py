@@ -50,9 +50,11 @@ def line_chart(
     note: str = "",
     form: Format = number,
     bounds: tuple[float, float] | None = None,
+    across: str = "policy updates",
 ) -> Html:
-    """Values over iterations; of noisy ones the moving mean is the thick line, the values themselves a thin one.
+    """Values over iterations, or over what ``across`` names.
 
+    Of noisy ones the moving mean is the thick line, the values themselves a thin one.
     ``bounds`` are values that the vertical axis shows in any case, by default 0.
     """
     series = [replace(one, points=_thinned(one.points)) for one in series]
@@ -61,7 +63,7 @@ def line_chart(
         return _figure(title, [], nothing())
     axes = Axes.around([x for x, _ in present], [*(y for _, y in present), *(bounds or (0.0,))], form)
     lines = [_marks(one, axes) if one.marks else _line(one, axes) for one in series]
-    return _figure(title, series, _svg(title, axes.drawn("policy updates"), *lines), note)
+    return _figure(title, series, _svg(title, axes.drawn(across), *lines), note)
 
 
 def bubble_chart(title: str, pairs: Sequence[tuple[float, float, str]], note: str = "") -> Html:

@@ -28,23 +28,27 @@ def write_report(run_folder: Path) -> Path:
 
 def page(run: Run) -> Html:
     """The whole document."""
+    parts = [sections.learning(run), sections.heldout(run), sections.loop(run), sections.requirements(run)]
+    return document(
+        f"{run.name}: feedback run",
+        element("header", element("h1", run.name), element("p", _subtitle(run)), _banner(run), sections.glance(run)),
+        element("main", *parts, apps.examples(run)),
+        _made_with(run),
+    )
+
+
+def document(title: str, *body: Html) -> Html:
+    """A self-contained page."""
     head = element(
         "head",
         element("meta", charset="utf-8"),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("meta", http_equiv="Content-Security-Policy", content=POLICY),
         element("meta", name="color-scheme", content="light dark"),
-        element("title", f"{run.name}: feedback run"),
+        element("title", title),
         element("style", trusted(Path(__file__).with_name("style.css").read_text(encoding="utf-8"))),
     )
-    parts = [sections.learning(run), sections.heldout(run), sections.loop(run), sections.requirements(run)]
-    body = element(
-        "body",
-        element("header", element("h1", run.name), element("p", _subtitle(run)), _banner(run), sections.glance(run)),
-        element("main", *parts, apps.examples(run)),
-        _made_with(run),
-    )
-    return element("html", head, body, lang="en")
+    return element("html", head, element("body", *body), lang="en")
 
 
 def _subtitle(run: Run) -> str:

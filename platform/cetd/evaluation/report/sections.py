@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cetd.evaluation.report.charts import Series, bar, bubble_chart, line_chart, nothing, percent
+from cetd.evaluation.report.layout import cards, section, tile
 from cetd.evaluation.report.markup import Html, element
 from cetd.evaluation.report.run import Run
 from cetd.evaluation.scores import mean_leakage, mean_reward, mean_tokens, pass_rates
@@ -25,11 +26,11 @@ def glance(run: Run) -> Html:
     done = run.metrics[-1]["iteration"] + 1 if run.metrics else 0
     tiles = [
         _reward_tile(run),
-        _tile("Policy updates", f"{done:,}", f"of {planned:,} planned" if planned else ""),
-        _tile("Rollouts", f"{run.total('rollouts'):,}", f"{run.total('dropped'):,} dropped"),
-        _tile("Unscored", f"{run.total('unscored'):,}", "reconstructions"),
-        _tile("Efficiency", _figure(run.efficiency, 2), "busiest stage's busy share"),
-        _tile("Wall time", _duration(run.wall_s), ""),
+        tile("Policy updates", f"{done:,}", f"of {planned:,} planned" if planned else ""),
+        tile("Rollouts", f"{run.total('rollouts'):,}", f"{run.total('dropped'):,} dropped"),
+        tile("Unscored", f"{run.total('unscored'):,}", "reconstructions"),
+        tile("Efficiency", _figure(run.efficiency, 2), "busiest stage's busy share"),
+        tile("Wall time", _duration(run.wall_s), ""),
     ]
     return element("div", *tiles, class_="tiles")
 
@@ -51,9 +52,9 @@ def learning(run: Run) -> Html:
         )
         for llm in run.llms
     ]
-    return _section(
+    return section(
         "Learning",
-        _cards(
+        cards(
             line_chart(
                 "Reward", reward, "Thin: each update. Thick: moving mean. Rings: held-out apps.", bounds=(0.0, 1.0)
             ),
@@ -81,7 +82,7 @@ def heldout(run: Run) -> Html | None:
     card = element("figure", element("h3", "Before and after"), element("div", table, class_="scroll"), class_="card")
     title = f"Held-out apps ({len(run.before)})"
     chart = bubble_chart("Reward of each app", _pairs(run.before, run.after), note) if run.after else None
-    return _section(title, _cards(card, chart))
+    return section(title, cards(card, chart))
 
 
 def loop(run: Run) -> Html:
@@ -97,9 +98,9 @@ def loop(run: Run) -> Html:
         Series("dropped rollouts", "--s2", run.column("dropped"), smooth=False),
         Series("unscored reconstructions", "--s4", run.column("unscored"), smooth=False),
     ]
-    return _section(
+    return section(
         "The loop",
-        _cards(
+        cards(
             busy,
             line_chart("Rollouts per second", [Series("rollouts/s", "--s1", run.column("rollouts_per_s"))]),
             line_chart("Lost per update", lost, _statuses(run)),
@@ -119,9 +120,9 @@ def requirements(run: Run) -> Html:
 
     leakage = [Series("leakage", "--s1", run.column("leakage"))]
     clipped = [Series("clipped tokens", "--s1", run.column("clip_fraction"))]
-    return _section(
+    return section(
         "Requirements and update",
-        _cards(
+        cards(
             line_chart("Leakage", leakage, "Verbatim overlap with the source.", percent, (0.0, 0.05)),
             single("Requirements length", "requirements_tokens", "Mean, in tokens."),
             single("Loss", "loss"),
@@ -187,23 +188,11 @@ def _statuses(run: Run) -> str:
     return f"Rollouts stored: {', '.join(told)}." if told else ""
 
 
-def _section(title: str, *content: Html) -> Html:
-    return element("section", element("h2", title), *content)
-
-
-def _cards(*cards: Html | None, small: bool = False) -> Html:
-    return element("div", *cards, class_="cards small" if small else "cards")
-
-
 def _reward_tile(run: Run) -> Html:
     before, after = mean_reward(run.before), mean_reward(run.after)
     if after is None:
-        return _tile("Held-out reward before", _figure(before), f"in training: {_figure(run.tail_reward)} of late")
-    return _tile("Held-out reward", f"{_figure(before)} → {_figure(after)}", f"{_gain(before, after)}, greedy")
-
-
-def _tile(name: str, value: str, note: str) -> Html:
-    return element("div", element("span", name), element("b", value), element("small", note), class_="tile")
+        return tile("Held-out reward before", _figure(before), f"in training: {_figure(run.tail_reward)} of late")
+    return tile("Held-out reward", f"{_figure(before)} → {_figure(after)}", f"{_gain(before, after)}, greedy")
 
 
 def _figure(value: float | None, digits: int = 3) -> str:

@@ -1,0 +1,238 @@
+"""Training speed against Hugging Face's models with a plain loop: same shapes, data, optimizer and precision.
+
+Each measurement runs in a process of its own, so that peak memory is its own; the two sides take turns, so that a
+machine that is busy for a while is busy for both. Hugging Face runs with each attention implementation that its model
+has, and its fastest counts; with ``compiled`` both sides are also tried with torch.compile, and the faster way counts.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from multiprocessing.queues import SimpleQueue
+from statistics import median
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cetd.config import DecoderConfig, EncoderDecoderConfig, validate
+from cetd.config.train import TrainJobConfig
+from cetd.data.example import Example
+from cetd.models.decoder import Decoder
+from cetd.models.encoder_decoder import EncoderDecoder
+from cetd.models.huggingface import reference_config
+from cetd.parallel.mesh import Mesh
+from cetd.training.batches import IGNORED, make_batch
+from cetd.training.optimizer import make_optimizer
+from cetd.training.precision import Precision, autocast, choose
+from cetd.training.trainer import Trainer
+
+ATTENTIONS = ("sdpa", "eager")
+OURS = "cetd"
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A model, and the batch that it trains on; lengths in tokens."""
+
+    model: EncoderDecoderConfig | DecoderConfig
+    batch: int
+    source: int
+    target: int
+
+    @property
+    def tokens(self) -> int:
+        return self.batch * (self.source + self.target)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One side: seconds of each step, and the peak memory in bytes."""
+
+    side: str
+    seconds: tuple[float, ...]
+    peak: int
+
+
+SHAPES = {
+    "cetd-512": Shape(
+        EncoderDecoderConfig(
+            vocab_size=32100,
+            d_model=512,
+            d_ff=2048,
+            d_kv=64,
+            n_heads=8,
+            encoder_layers=6,
+            decoder_layers=6,
+            dropout=0.1,
+        ),
+        8,
+        512,
+        128,
+    ),
+    "lm-512": Shape(
+        DecoderConfig(
+            vocab_size=32000,
+            d_model=512,
+            d_ff=1408,
+            d_head=64,
+            n_heads=8,
+            n_kv_heads=8,
+            n_layers=8,
+            tied_lm_head=True,
+            max_positions=1024,
+        ),
+        8,
+        256,
+        256,
+    ),
+}
+
+
+def compare(shape: Shape, steps: int, rounds: int, compiled: bool) -> dict[str, Any]:
+    """Time both sides on ``shape``, ``rounds`` times ``steps`` steps each after one that is not counted.
+
+    Returns:
+        For each side its tokens per second (median step), peak memory in bytes and the way that was fastest; and
+        ``ratio``, ours over theirs.
+    """
+    ways = [(side, way) for side in (OURS, *ATTENTIONS) for way in (False, True)[: 1 + compiled]]
+    measured: dict[tuple[str, bool], list[Measured]] = {way: [] for way in ways}
+    for _ in range(rounds):
+        for side, with_compile in ways:
+            measured[side, with_compile].append(_alone(_measure, side, shape, steps, with_compile))
+    ours = _fastest(shape, {way: runs for way, runs in measured.items() if way[0] == OURS})
+    theirs = _fastest(shape, {way: runs for way, runs in measured.items() if way[0] != OURS})
+    return {"ours": ours, "hugging_face": theirs, "ratio": ours["tokens_per_s"] / theirs["tokens_per_s"]}
+
+
+def _fastest(shape: Shape, measured: dict[tuple[str, bool], list[Measured]]) -> dict[str, Any]:
+    found = []
+    for (side, with_compile), runs in measured.items():
+        second = median(second for run in runs for second in run.seconds)
+        found.append(
+            {
+                "way": f"{side}{', compiled' if with_compile else ''}",
+                "tokens_per_s": shape.tokens / second,
+                "step_s": second,
+                "peak_bytes": max(run.peak for run in runs),
+            }
+        )
+    return max(found, key=lambda one: one["tokens_per_s"])
+
+
+def _measure(side: str, shape: Shape, steps: int, with_compile: bool) -> Measured:
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    precision = choose("auto", torch.cuda.get_device_capability() if device.type == "cuda" else None)
+    make = _our_step if side == OURS else _their_step
+    step = make(side, shape, device, precision, with_compile)
+    step()
+    seconds = []
+    for _ in range(steps):
+        begun = time.perf_counter()
+        step()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - begun)
+    on_cpu = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    peak = torch.cuda.max_memory_allocated() if device.type == "cuda" else on_cpu
+    return Measured(side, tuple(seconds), peak)
+
+
+def _our_step(
+    side: str, shape: Shape, device: torch.device, precision: Precision, with_compile: bool
+) -> Callable[[], object]:
+    config = _job(shape)
+    torch.manual_seed(0)
+    model = EncoderDecoder(shape.model) if isinstance(shape.model, EncoderDecoderConfig) else Decoder(shape.model)
+    if with_compile:
+        model.compile()
+    return Trainer(model, _Same(shape), config, Mesh(), precision, device).train_step
+
+
+def _their_step(
+    side: str, shape: Shape, device: torch.device, precision: Precision, with_compile: bool
+) -> Callable[[], object]:
+    """The loop that one writes by hand around a Hugging Face model."""
+    model = _their_model(shape.model, side).to(device).train()
+    if with_compile:
+        model.compile()
+    config = _job(shape).optimizer
+    optimizer = make_optimizer(model, config)
+    batch = make_batch(shape.model, _Same(shape).examples(range(shape.batch))).to(device)
+    given: dict[str, Tensor] = {"input_ids": batch.inputs[0]}
+    if isinstance(shape.model, EncoderDecoderConfig):
+        given |= {"attention_mask": batch.inputs[1].long(), "labels": batch.targets}
+    else:
+        # It shifts the labels itself.
+        silent = torch.full_like(batch.targets[:, :1], IGNORED)
+        given["labels"] = torch.cat([silent, batch.targets[:, :-1]], dim=1)
+
+    def step() -> None:
+        optimizer.zero_grad(set_to_none=True)
+        with autocast(precision, device):
+            loss = model(**given).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+        optimizer.step()
+
+    return step
+
+
+def _their_model(config: EncoderDecoderConfig | DecoderConfig, attention: str) -> nn.Module:
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
+
+    fields = reference_config(config)
+    theirs = AutoConfig.for_model(fields.pop("model_type"), **fields)
+    torch.manual_seed(0)
+    kind = AutoModelForSeq2SeqLM if isinstance(config, EncoderDecoderConfig) else AutoModelForCausalLM
+    return kind.from_config(theirs, attn_implementation=attention)
+
+
+class _Same:
+    """The same full-length examples at every step."""
+
+    def __init__(self, shape: Shape) -> None:
+        lengths = shape.batch, shape.source + shape.target
+        drawn = torch.randint(3, shape.model.vocab_size, lengths, generator=torch.Generator().manual_seed(0)).tolist()
+        self._all = [Example(tuple(row[: shape.source]), tuple(row[shape.source :])) for row in drawn]
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def examples(self, indices: Sequence[int]) -> list[Example]:
+        return [self._all[index] for index in indices]
+
+
+def _job(shape: Shape) -> TrainJobConfig:
+    lengths = {"max_input_tokens": shape.source, "max_output_tokens": shape.target}
+    tree = {
+        "model": shape.model.model_dump(),
+        "tokenizer": "unused",
+        "data": {"train": "unused", **lengths},
+        "batch_size": shape.batch,
+        "max_steps": 1_000_000,
+        "epochs": 1_000_000,
+        "optimizer": {"learning_rate": 1e-4, "weight_decay": 0.01},
+    }
+    return validate(TrainJobConfig, tree)
+
+
+def _alone(function: Callable[..., Measured], *arguments: Any) -> Measured:
+    """What ``function`` returns, in a fresh process."""
+    context = multiprocessing.get_context("spawn")
+    results = context.SimpleQueue()
+    process = context.Process(target=_enter, args=(results, function, arguments))
+    process.start()
+    process.join()
+    if process.exitcode:
+        raise RuntimeError(f"benchmark: {arguments[0]} ended with exit code {process.exitcode}")
+    return Measured(**results.get())
+
+
+def _enter(results: SimpleQueue, function: Callable[..., Measured], arguments: tuple[Any, ...]) -> None:
+    results.put(asdict(function(*arguments)))
