@@ -52,7 +52,9 @@ def write_rate_report(run_folder: Path, points: Sequence[tuple[float, float]], s
     )
     header = element("header", element("h1", run_folder.name), element("p", "Learning-rate range test"), tiles)
     page = document(
-        f"{run_folder.name}: learning rate", header, element("main", section("The range test", cards(chart)))
+        f"{run_folder.name}: learning rate",
+        header,
+        element("main", section("The range test", cards(chart, small=True))),
     )
     return _written(run_folder / "lr-finder.html", page)
 
@@ -63,26 +65,30 @@ def _glance(summary: Mapping[str, Any]) -> Html:
         "div",
         tile("Loss", f"{summary['loss']:.4f}", f"{summary['status']} at step {summary['step']}"),
         tile("Best validation loss", "–" if best is None else f"{best:.4f}", f"at step {summary['best_step']}"),
-        tile("Tokens per second", f"{summary['tokens_per_s']:,.0f}", f"{len(summary['placement'])} workers"),
+        tile("Tokens per second", f"{summary['tokens_per_s']:,.0f}", _workers(len(summary["placement"]))),
         class_="tiles",
     )
 
 
-def _curves(lines: Sequence[Mapping[str, Any]]) -> Html:
-    def series(name: str, figure: str, colour: str, marks: bool = False) -> Series:
-        points = [(line["iteration"], line[figure]) for line in lines if figure in line]
-        return Series(name, colour, points, marks=marks, smooth=not marks)
+def _workers(count: int) -> str:
+    return "1 worker" if count == 1 else f"{count} workers"
 
-    losses = [series("training", "loss", "--s1"), series("validation", "validation_loss", "--s2", marks=True)]
+
+def _curves(lines: Sequence[Mapping[str, Any]]) -> Html:
+    def series(name: str, figure: str, colour: str = "--s1", marks: bool = False, smooth: bool = False) -> Series:
+        points = [(line["iteration"], line[figure]) for line in lines if figure in line]
+        return Series(name, colour, points, marks=marks, smooth=smooth)
+
+    losses = [series("training", "loss", smooth=True), series("validation", "validation_loss", "--s2", marks=True)]
     return section(
         "Curves",
         cards(
             line_chart("Loss", losses, "Mean over the learned tokens.", across=STEPS),
-            line_chart("Learning rate", [series("learning rate", "learning_rate", "--s1")], across=STEPS),
+            line_chart("Learning rate", [series("learning rate", "learning_rate")], across=STEPS),
             line_chart(
-                "Gradient norm", [series("gradient norm", "grad_norm", "--s1")], "Before clipping.", across=STEPS
+                "Gradient norm", [series("gradient norm", "grad_norm", smooth=True)], "Before clipping.", across=STEPS
             ),
-            line_chart("Tokens per second", [series("tokens/s", "tokens_per_s", "--s1")], across=STEPS),
+            line_chart("Tokens per second", [series("tokens/s", "tokens_per_s")], across=STEPS),
             small=True,
         ),
     )
