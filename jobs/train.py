@@ -120,6 +120,8 @@ class Progress:
     def __call__(self, line: Mapping[str, Any]) -> None:
         self._say_where()
         self.tokens_per_s = line["tokens_per_s"]
+        if "warning" in line:
+            log.warning("%s", line["warning"])
         if "validation_loss" in line:
             best = ", the best so far" if line["improved"] else ""
             log.info("step %d: validation loss %.4f%s", line["iteration"], line["validation_loss"], best)

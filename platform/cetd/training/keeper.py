@@ -1,12 +1,11 @@
 """Keeps the checkpoints of a training run: begins them, makes them visible when every process's part is on disk.
 
-A checkpoint that a full disk refuses is dropped and said; training goes on with the last good one. All processes call
-the same methods at the same steps.
+A checkpoint that a full disk refuses is dropped, and there is a warning to tell; training goes on with the last good
+one. All processes call the same methods at the same steps.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,8 @@ from typing import Any
 from cetd.errors import InfrastructureError
 from cetd.training import sharded_checkpoint
 from cetd.training.checkpoint import PREFIX, latest
-from cetd.training.sharded_checkpoint import Writer, prune, tensors_of
+from cetd.training.sharded_checkpoint import Writer, prune, reason, tensors_of
 from cetd.training.trainer import Trainer, all_agree
-
-log = logging.getLogger(__name__)
 
 # Called by every process when a checkpoint has become visible.
 OnCheckpoint = Callable[[Path], None]
@@ -34,7 +31,8 @@ class Keeper:
         mesh = trainer.mesh
         self._writes = mesh.data_rank == 0
         self._leads = self._writes and mesh.tensor_rank == 0
-        self.failure = ""
+        self.failure = ""  # of the last checkpoint
+        self._warning = ""
 
     @property
     def newest(self) -> Path | None:
@@ -96,11 +94,16 @@ class Keeper:
                 best = self._state.get("best", {}).get("step", 0)
                 prune(self._checkpoints, self._keep, self._checkpoints / f"{PREFIX}{best:06d}")
             except OSError as error:
-                self.failure = str(error.strerror or error)
+                self.failure = reason(error)
         if all_agree(whole and not self.failure, device):
             self._on_checkpoint(writer.folder)
             return
         self.failure = f"{writer.folder.name} not written: {self.failure or 'another process failed'}"
         if self._leads:
             writer.abandon()
-            log.warning("%s; going on with %s", self.failure, self.newest.name if self.newest else "no checkpoint yet")
+            self._warning = f"{self.failure}; going on with {self.newest.name if self.newest else 'no checkpoint yet'}"
+
+    def take_warning(self) -> str:
+        """What was not written since this was last asked; empty where all was."""
+        warning, self._warning = self._warning, ""
+        return warning

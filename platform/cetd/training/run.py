@@ -87,6 +87,8 @@ class TrainingRun:
             self._tokens += result.tokens
             rate = self._tokens / (time.monotonic() - self._begun)
             shown = {"iteration": self.trainer.step, "steps": self.trainer.total_steps, **asdict(result), **evaluated}
+            if warning := self.keeper.take_warning():
+                shown["warning"] = warning
             self._metrics.write({**shown, "tokens_per_s": rate})
 
     def _diverged(self, error: DivergedError) -> Outcome:

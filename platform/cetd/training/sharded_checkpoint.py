@@ -57,7 +57,7 @@ class Writer:
     @property
     def failure(self) -> str:
         """Why the file could not be written; empty where it could."""
-        return str(self._failure.strerror or self._failure) if self._failure else ""
+        return reason(self._failure) if self._failure else ""
 
     def wait(self) -> None:
         if self._thread:
@@ -86,6 +86,11 @@ class Writer:
             durable.write_bytes(self._file, serialise(tensors, metadata={"parts": json.dumps(parts)}))
         except OSError as error:
             self._failure = error
+
+
+def reason(error: OSError) -> str:
+    """What happened, without the file that it happened to."""
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 def tensors_of(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
