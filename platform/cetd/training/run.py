@@ -1,6 +1,6 @@
 """A training run from its start, or its newest checkpoint, to its end: steps, evaluations, checkpoints, and stopping.
 
-Knows files and processes, not Ray. Every process calls :func:`train`; the one that leads writes the metrics.
+Knows files and processes, not Ray. Every process makes a :class:`TrainingRun`; the one that leads writes the metrics.
 """
 
 from __future__ import annotations

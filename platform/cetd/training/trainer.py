@@ -24,7 +24,7 @@ from cetd.models.decoder import Decoder
 from cetd.models.dropout import seeded
 from cetd.models.encoder_decoder import EncoderDecoder
 from cetd.parallel.collectives import summed
-from cetd.parallel.mesh import Mesh
+from cetd.parallel.mesh import Mesh, MeshError
 from cetd.parallel.sharding import shard_model
 from cetd.parallel.shards import shares
 from cetd.training.batches import Batch, make_batch, summed_loss
@@ -66,8 +66,11 @@ class Trainer:
         """Take the model over: it is cut to this process's part and moved to ``device``.
 
         Raises:
-            MeshError: the tensor-parallel degree is more than the model's heads, units or tokens.
+            MeshError: the tensor-parallel degree is more than the model's heads, units or tokens, or the precision is
+                fp16, whose overflows the processes of a group would not agree on.
         """
+        if precision == "fp16" and mesh.tensor > 1:
+            raise MeshError(f"parallel.tensor={mesh.tensor}: not with precision=fp16; use fp32, or bf16 where there is")
         self.config, self.mesh, self.device, self.data = config, mesh, device, data
         self.precision: Precision = precision
         self.first = shares(model.config, mesh.tensor, mesh.tensor_rank).vocabulary.first

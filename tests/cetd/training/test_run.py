@@ -8,11 +8,15 @@ from typing import Any
 import pytest
 import torch
 
+from cetd.config import DecoderConfig
 from cetd.config.train import TrainJobConfig
 from cetd.evaluation.metrics import METRICS_FILE, read_metrics
+from cetd.models.decoder import Decoder
+from cetd.parallel.mesh import Mesh, MeshError
 from cetd.training.checkpoint import latest
+from cetd.training.trainer import Trainer
 from tests.cetd.parallel.processes import run
-from tests.cetd.training.training import job, train, trainer_of
+from tests.cetd.training.training import Mapped, job, train, trainer_of
 
 
 def curve(folder: Path, figure: str = "loss") -> dict[int, float]:
@@ -104,6 +108,11 @@ def test_a_loss_that_is_no_number_ends_the_run_and_names_the_last_good_checkpoin
     assert outcome.status == "diverged"
     assert "the loss is nan" in outcome.message or "the loss is inf" in outcome.message
     assert f"the last good checkpoint is {newest}" in outcome.message
+
+
+def test_fp16_is_refused_where_its_overflows_would_not_be_agreed_on() -> None:
+    with pytest.raises(MeshError, match=r"parallel.tensor=2: not with precision=fp16; use fp32"):
+        Trainer(Decoder(DecoderConfig()), Mapped(8), job(), Mesh(tensor=2), "fp16", torch.device("cpu"))
 
 
 def test_every_gradient_is_finite_and_not_zero() -> None:
