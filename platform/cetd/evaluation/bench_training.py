@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from cetd.config import DecoderConfig, EncoderDecoderConfig, validate
 from cetd.config.train import TrainJobConfig
 from cetd.data.example import Example
+from cetd.data.tokenizer import PAD_ID
 from cetd.models.decoder import Decoder
 from cetd.models.encoder_decoder import EncoderDecoder
 from cetd.models.huggingface import reference_config
@@ -100,7 +101,7 @@ def compare(shape: Shape, steps: int, rounds: int, compiled: bool) -> dict[str, 
         For each side its tokens per second (median step), peak memory in bytes and the way that was fastest; and
         ``ratio``, ours over theirs.
     """
-    ways = [(side, way) for side in (OURS, *ATTENTIONS) for way in (False, True)[: 1 + compiled]]
+    ways = [(side, way) for side in (OURS, *_attentions(shape.model)) for way in (False, True)[: 1 + compiled]]
     measured: dict[tuple[str, bool], list[Measured]] = {way: [] for way in ways}
     for _ in range(rounds):
         for side, with_compile in ways:
@@ -186,11 +187,24 @@ def _their_step(
 def _their_model(config: EncoderDecoderConfig | DecoderConfig, attention: str) -> nn.Module:
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
-    fields = reference_config(config)
+    fields = reference_config(config) | {"pad_token_id": PAD_ID, "decoder_start_token_id": PAD_ID}
     theirs = AutoConfig.for_model(fields.pop("model_type"), **fields)
     torch.manual_seed(0)
     kind = AutoModelForSeq2SeqLM if isinstance(config, EncoderDecoderConfig) else AutoModelForCausalLM
     return kind.from_config(theirs, attn_implementation=attention)
+
+
+def _attentions(config: EncoderDecoderConfig | DecoderConfig) -> list[str]:
+    """The implementations that Hugging Face's model of the family has."""
+    found = []
+    for attention in ATTENTIONS:
+        try:
+            with torch.device("meta"):
+                _their_model(config, attention)
+        except (ValueError, ImportError):
+            continue
+        found.append(attention)
+    return found
 
 
 class _Same:
