@@ -187,7 +187,7 @@ def _their_step(
 def _their_model(config: EncoderDecoderConfig | DecoderConfig, attention: str) -> nn.Module:
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
-    fields = reference_config(config) | {"pad_token_id": PAD_ID, "decoder_start_token_id": PAD_ID}
+    fields: dict[str, Any] = reference_config(config) | {"pad_token_id": PAD_ID, "decoder_start_token_id": PAD_ID}
     theirs = AutoConfig.for_model(fields.pop("model_type"), **fields)
     torch.manual_seed(0)
     kind = AutoModelForSeq2SeqLM if isinstance(config, EncoderDecoderConfig) else AutoModelForCausalLM
