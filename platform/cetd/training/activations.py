@@ -11,7 +11,18 @@ from dataclasses import dataclass
 
 from cetd.config import DecoderConfig, EncoderDecoderConfig
 from cetd.parallel.shards import shares
-from cetd.training.layer_activations import FULL, INDEX, Attention, Block, Head, Pass, attention, feed_forward, norm
+from cetd.training.layer_activations import (
+    FULL,
+    INDEX,
+    Attention,
+    Block,
+    Head,
+    Pass,
+    attention,
+    feed_forward,
+    norm,
+    stream,
+)
 
 
 @dataclass(frozen=True)
@@ -59,7 +70,7 @@ def _encoder_decoder(run: Pass, model: EncoderDecoderConfig) -> Activations:
         return _layer(run, model.d_model, own.queries, [*attentions, block])
 
     encoding, decoding = layer(over_source, encoder_bias, None), layer(over_target, decoder_bias, crossing)
-    states = FULL * run.rows * source * model.d_model
+    states = stream(run, model.d_model, source)
     # The lookup of positions keeps its indices, and masking what it shut out.
     layers = model.encoder_layers * _held(run, encoding) + _bias_kept(run, encoder_bias) + INDEX * source**2
     encoder = layers + norm(run, model.d_model, source) + states
@@ -123,12 +134,11 @@ def _backward(run: Pass, kept: int, layer: _Layer, layers: int, bias: int) -> in
 
 def _layer(run: Pass, d_model: int, positions: int, blocks: list[Block]) -> _Layer:
     """From the bytes that each block keeps, and adds in backward, when later blocks have gone already."""
-    stream = FULL * run.rows * positions * d_model
     kept, peak = 0, 0
     for block in blocks:
         kept += block.kept
         peak = max(peak, kept + block.working)
-    return _Layer(kept, peak - kept + 2 * stream, stream)
+    return _Layer(kept, peak - kept, stream(run, d_model, positions))
 
 
 def _bias_kept(run: Pass, bias: int) -> int:

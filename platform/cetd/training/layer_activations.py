@@ -42,7 +42,7 @@ class Pass:
 
 @dataclass(frozen=True)
 class Block:
-    """Bytes that a block keeps for backward, its norm included, and that its backward adds while it works."""
+    """Bytes that a block keeps for backward, its norm included, and the most that its backward adds while it works."""
 
     kept: int
     working: int
@@ -59,9 +59,14 @@ class Attention:
     size: int
 
 
+def stream(run: Pass, d_model: int, positions: int) -> int:
+    """Bytes of the residual stream, or of its gradient."""
+    return FULL * run.rows * positions * d_model
+
+
 def norm(run: Pass, d_model: int, positions: int) -> int:
     """Bytes that a norm keeps: its input; where it is no single kernel, the normed input before its weight as well."""
-    return (1 if run.fused else 2) * FULL * run.rows * positions * d_model + FULL * run.rows * positions
+    return (1 if run.fused else 2) * stream(run, d_model, positions) + FULL * run.rows * positions
 
 
 def _read(run: Pass, d_model: int, positions: int, linears: int) -> int:
@@ -83,7 +88,7 @@ def attention(
     if read is not None and run.cast:
         inputs += _read(run, d_model, read, 2)
     kept = norm(run, d_model, one.queries) + inputs + 2 * queries + 2 * keys + log_sums
-    working = 2 * queries + 2 * keys + (2 * queries if rotary else 0)
+    working = 2 * queries + 2 * keys + (2 * queries if rotary else 0) + 2 * stream(run, d_model, one.queries)
     if bias:
         kept += bias * HALF // FULL if run.cast else 0
         scores = one.heads * one.queries * one.keys
@@ -102,7 +107,11 @@ def feed_forward(run: Pass, d_model: int, positions: int, units: int, matrices: 
     tensors = 4 if matrices == 2 else 1 + dropout
     kept = norm(run, d_model, positions) + _read(run, d_model, positions, matrices) + tensors * inner
     weight_gradient = (FULL + (run.width if run.cast else 0)) * d_model * units
-    return Block(kept, matrices * inner + weight_gradient)
+    entering = stream(run, d_model, positions)
+    # First the gradients of the product and of the matrix behind it, from the block's own copy of the stream's; then,
+    # with that copy and the matrix's gradient gone, those of the product's factors.
+    working = max(inner + weight_gradient + 2 * entering, matrices * inner + entering)
+    return Block(kept, working)
 
 
 class Head:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 import torch.distributed as dist
+from torch.testing._internal.distributed.fake_pg import FakeStore
 
 from cetd.config import DecoderConfig, EncoderDecoderConfig
 from cetd.data.example import Example
@@ -72,10 +73,13 @@ class Full:
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dist.ProcessGroup]:
-    """A group that this process is the only member of: it communicates as a larger one does, with nobody."""
-    store = tmp_path_factory.mktemp("group") / "store"
-    dist.init_process_group("gloo", init_method=f"file://{store}", rank=0, world_size=1)
+def alone() -> Iterator[dist.ProcessGroup]:
+    """A group that sends nothing and whose code is otherwise that of a larger one.
+
+    Gloo's would not do: its own thread may be the last that lets go of a tensor, and PyTorch's profiler does not see
+    what other threads free.
+    """
+    dist.init_process_group("fake", store=FakeStore(), rank=0, world_size=1)
     assert dist.group.WORLD is not None
     yield dist.group.WORLD
     dist.destroy_process_group()
@@ -108,10 +112,9 @@ def test_the_plan_is_within_a_tenth_of_the_measured_peak(name: str, alone: dist.
     plan = memory(model, replace(setting, on_cpu=True))
     assert plan.weights == weights
     assert plan.total == pytest.approx(measured, rel=0.1), f"{plan.total / measured - 1:+.1%}"
-    # Weights, gradients and moments are simple to count: what remains is held to a bound of its own. The worst is the
-    # share of grouped heads with recomputation, where 10.9 % more is planned than was held.
+    # Weights, gradients and moments are simple to count: what remains is held to the same bound.
     standing = 4 * weights
-    assert plan.total - standing == pytest.approx(measured - standing, rel=0.1 if setting.tensor == 1 else 0.12)
+    assert plan.total - standing == pytest.approx(measured - standing, rel=0.1)
 
 
 def test_every_weight_has_a_gradient_and_two_moments() -> None:
