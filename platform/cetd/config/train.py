@@ -77,6 +77,15 @@ class ParallelConfig(Section):
         return self
 
 
+class DeepSpeedConfig(Section):
+    """ZeRO: what the replicas share of the optimizer's work. For ``engine: deepspeed``."""
+
+    stage: Literal[1, 2] = Field(
+        default=1, description="1: AdamW's states are spread over the replicas; 2: gradients too"
+    )
+    offload: bool = Field(default=True, description="keep what is spread, and update, in the host's memory")
+
+
 class CheckpointConfig(Section):
     """What is kept while training goes."""
 
@@ -89,7 +98,7 @@ class TrainJobConfig(Section):
 
     MAY_CHANGE = (
         *("run.root", "epochs", "max_steps", "evaluate_every", "checkpoint", "parallel", "early_stop", "loss_watch"),
-        *("optimizer.learning_rate", "optimizer.clip", "recompute_activations"),
+        *("optimizer.learning_rate", "optimizer.clip", "recompute_activations", "engine", "deepspeed"),
     )
 
     run: RunConfig = RunConfig(name="train")
@@ -114,6 +123,8 @@ class TrainJobConfig(Section):
         default=False, description="compute layers twice instead of keeping what backward needs of them"
     )
     parallel: ParallelConfig = ParallelConfig()
+    engine: Literal["torch", "deepspeed"] = Field(default="torch", description="what applies gradients")
+    deepspeed: DeepSpeedConfig = DeepSpeedConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
     lr_finder: bool = Field(default=False, description="find a learning rate instead of training")
 
@@ -123,6 +134,8 @@ class TrainJobConfig(Section):
         if self.batch_size % replicas:
             nearest = self.batch_size + replicas - self.batch_size % replicas
             raise ValueError(f"batch_size={self.batch_size} does not divide among {replicas} replicas; use {nearest}")
+        if self.engine == "deepspeed" and self.precision == "fp16":
+            raise ValueError("precision=fp16: not with engine=deepspeed; use fp32, or bf16 where there is")
         if self.early_stop and self.data.validation is None and self.data.micro is None:
             raise ValueError("early_stop: needs data.validation, which is unset")
         if self.tokenizer is None and self.data.micro is None:

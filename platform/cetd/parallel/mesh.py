@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch.distributed as dist
-from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
 
 class MeshError(ValueError):
@@ -18,7 +18,7 @@ class MeshError(ValueError):
 
 @dataclass(frozen=True)
 class Mesh:
-    """This process's place among ``data`` replicas of ``tensor`` processes each."""
+    """This process's place among ``data`` replicas of ``tensor`` processes each; a dimension of one has no group."""
 
     data: int = 1
     tensor: int = 1
@@ -26,6 +26,7 @@ class Mesh:
     tensor_rank: int = 0
     data_group: dist.ProcessGroup | None = None
     tensor_group: dist.ProcessGroup | None = None
+    device_mesh: DeviceMesh | None = None
 
 
 def replicas(workers: int, tensor: int) -> int:
@@ -59,4 +60,5 @@ def make_mesh(tensor: int, device: str = "cpu") -> Mesh:
         tensor_rank=mesh.get_local_rank("tensor"),
         data_group=mesh.get_group("data") if data > 1 else None,
         tensor_group=mesh.get_group("tensor") if tensor > 1 else None,
+        device_mesh=mesh,
     )

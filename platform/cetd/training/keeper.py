@@ -6,6 +6,7 @@ one. All processes call the same methods at the same steps.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -47,19 +48,23 @@ class Keeper:
         if self.newest is None:
             return {}
         state = sharded_checkpoint.read_state(self.newest)
-        sharded_checkpoint.load(self.newest, self._trainer.model, self._trainer.optimizer, self._trainer.cut)
-        self._trainer.step = state["step"]
-        self._trainer.scaler.load_state_dict(state["scaler"])
+        trainer = self._trainer
+        sharded_checkpoint.load(self.newest, trainer.model, trainer.cut, trainer.engine.restore)
+        trainer.step = state["step"]
+        trainer.engine.scaler.load_state_dict(state["scaler"])
         return state
 
     def save(self, state: dict[str, Any]) -> None:
         """Begin a checkpoint of this step; an earlier one is brought to its end first."""
         self.finish()
         trainer = self._trainer
-        self._state = {**state, "step": trainer.step, "scaler": trainer.scaler.state_dict()}
+        self._state = {**state, "step": trainer.step, "scaler": trainer.engine.scaler.state_dict()}
         self._writer = Writer(self._checkpoints, trainer.step, trainer.mesh.tensor_rank, trainer.mesh.tensor)
+        tensors = tensors_of(trainer.model, trainer.engine.moments)
         if self._writes:
-            self._writer.begin(tensors_of(trainer.model, trainer.optimizer), trainer.cut)
+            self._writer.begin(tensors, trainer.cut)
+        else:
+            deque(tensors, maxlen=0)  # where replicas share the moments, all of them take part in gathering each
 
     def poll(self) -> None:
         """Make the checkpoint visible if all of it is on disk."""

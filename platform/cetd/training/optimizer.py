@@ -6,6 +6,7 @@ The rate is a pure function of the step, so a resumed run needs nothing but the 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import nn
@@ -14,15 +15,23 @@ from cetd.config import OptimizerConfig
 
 
 def make_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.AdamW:
-    """AdamW over the model's parameters; weight decay applies to matrices and tables, never to norms."""
+    """AdamW over the model's parameters."""
+    return torch.optim.AdamW(parameter_groups(model, config), **adamw_settings(config))
+
+
+def parameter_groups(model: nn.Module, config: OptimizerConfig) -> list[dict[str, Any]]:
+    """The parameters to be trained; weight decay applies to matrices and tables, never to norms."""
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     groups = [
         {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": config.weight_decay},
         {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(
-        [group for group in groups if group["params"]], lr=config.learning_rate, betas=config.betas, eps=config.eps
-    )
+    return [group for group in groups if group["params"]]
+
+
+def adamw_settings(config: OptimizerConfig) -> dict[str, Any]:
+    """What AdamW is made with, beside its parameters."""
+    return {"lr": config.learning_rate, "betas": config.betas, "eps": config.eps}
 
 
 def learning_rate(step: int, total: int, config: OptimizerConfig) -> float:

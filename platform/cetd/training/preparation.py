@@ -113,7 +113,7 @@ def export(config: TrainJobConfig, checkpoint: Path, folder: Path) -> None:
     with torch.device("meta"):
         model = _made(config.model)
     model.to_empty(device="cpu")
-    sharded_checkpoint.load(checkpoint, model, None, {})
+    sharded_checkpoint.load(checkpoint, model, {})
     huggingface.save(model, folder)
     _tokenizer(config).save(folder)
 

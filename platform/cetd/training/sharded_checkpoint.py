@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,14 @@ from torch import Tensor, nn
 
 from cetd import durable
 from cetd.models.huggingface import CheckpointError
+from cetd.parallel.engine import MOMENTS, UPDATES
 from cetd.parallel.shards import Shard, Share
 from cetd.training.checkpoint import ASIDE, PREFIX
 
 STATE = "state.json"
-MOMENTS = ("exp_avg", "exp_avg_sq", "step")
+
+Named = tuple[str, Tensor]
+Restore = Callable[[nn.Parameter, Mapping[str, Tensor]], None]
 
 
 class Writer:
@@ -39,9 +42,9 @@ class Writer:
         self._thread: threading.Thread | None = None
         self._failure: OSError | None = None
 
-    def begin(self, tensors: Mapping[str, Tensor], cut: Mapping[str, Shard]) -> None:
+    def begin(self, tensors: Iterable[Named], cut: Mapping[str, Shard]) -> None:
         """Copy ``tensors`` and write them in the background; ``cut`` says what part of which parameter they are."""
-        copies = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
+        copies = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors}
         parts = {
             name: [part.dimension, part.share.first]
             for name, tensor in copies.items()
@@ -93,32 +96,33 @@ def reason(error: OSError) -> str:
     return os.strerror(error.errno) if error.errno else str(error)
 
 
-def tensors_of(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Parameters by name, and the optimizer's moments of each as ``name/exp_avg`` and so on."""
-    tensors = {name: parameter.detach() for name, parameter in model.named_parameters()}
+def tensors_of(model: nn.Module, moments: Callable[[nn.Parameter], Mapping[str, Tensor]]) -> Iterator[Named]:
+    """Parameters by name, and the optimizer's ``moments`` of each as ``name/exp_avg`` and so on."""
     for name, parameter in model.named_parameters():
-        moments = optimizer.state.get(parameter, {})
-        tensors |= {f"{name}/{key}": moments[key] for key in MOMENTS if key in moments}
-    return tensors
+        yield name, parameter.detach()
+        for key, moment in moments(parameter).items():
+            yield f"{name}/{key}", moment
 
 
-def load(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer | None, cut: Mapping[str, Shard]) -> None:
-    """Fill ``model``, of which this process holds the parts ``cut``, and its optimizer from a checkpoint of any degree.
+def load(folder: Path, model: nn.Module, cut: Mapping[str, Shard], restore: Restore | None = None) -> None:
+    """Fill ``model``, of which this process holds the parts ``cut``, from a checkpoint of any degree.
+
+    Args:
+        restore: takes each parameter, once it has its value, with the optimizer's moments of it.
 
     Raises:
         CheckpointError: a file is damaged, or holds a model of another shape; names the first such tensor.
     """
     with torch.no_grad(), _Source(folder) as source:
         for name, parameter in model.named_parameters():
-            parameter.copy_(source.part(name, parameter.shape, cut.get(name)))
-            if optimizer is None or not source.has(f"{name}/{MOMENTS[0]}"):
-                continue
-            optimizer.state[parameter] = {
-                key: source.part(f"{name}/{key}", parameter.shape, cut.get(name)).to(parameter.device)
-                if key != "step"
-                else source.part(f"{name}/{key}", torch.Size(), None)
-                for key in MOMENTS
-            }
+            part = cut.get(name)
+            parameter.copy_(source.part(name, parameter.shape, part))
+            if restore:
+                moments = [key for key in MOMENTS if source.has(f"{name}/{key}")]
+                found = {key: source.part(f"{name}/{key}", parameter.shape, part) for key in moments}
+                if source.has(f"{name}/{UPDATES}"):
+                    found[UPDATES] = source.part(f"{name}/{UPDATES}", torch.Size(), None)
+                restore(parameter, found)
 
 
 def read_state(folder: Path) -> dict[str, Any]:

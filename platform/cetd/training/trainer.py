@@ -7,16 +7,13 @@ many processes there are, how a model is spread over them, or how often training
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.nn.parallel import DistributedDataParallel
-from torch.nn.utils import clip_grads_with_norm_
 
 from cetd.config.train import TrainJobConfig
 from cetd.data.example import Example
@@ -24,11 +21,12 @@ from cetd.models.decoder import Decoder
 from cetd.models.dropout import seeded
 from cetd.models.encoder_decoder import EncoderDecoder
 from cetd.parallel.collectives import summed
+from cetd.parallel.engine import Engine, TorchEngine
 from cetd.parallel.mesh import Mesh, MeshError
 from cetd.parallel.sharding import shard_model
-from cetd.parallel.shards import shares
+from cetd.parallel.shards import Shard, shares
 from cetd.training.batches import Batch, make_batch, summed_loss
-from cetd.training.optimizer import learning_rate, make_optimizer
+from cetd.training.optimizer import adamw_settings, learning_rate, make_optimizer, parameter_groups
 from cetd.training.order import examples_of_step, row_seeds, total_steps
 from cetd.training.precision import Precision, autocast
 
@@ -78,28 +76,21 @@ class Trainer:
         self.model = model.to(device).train()
         for stack in (model.encoder, model.decoder) if isinstance(model, EncoderDecoder) else (model,):
             stack.recompute = config.recompute_activations
-        self.optimizer = make_optimizer(self.model, config.optimizer)
+        self.engine = _engine(self.model, config, mesh, self.cut, precision)
         self.step_size = config.batch_size * config.accumulation
         self.total_steps = total_steps(len(data), config.epochs, self.step_size, config.max_steps)
         self.step = 0
-        self.scaler = torch.GradScaler(device.type, enabled=precision == "fp16")
-        self._replica = (
-            DistributedDataParallel(self.model, process_group=mesh.data_group, gradient_as_bucket_view=True)
-            if mesh.data_group
-            else self.model
-        )
 
     def train_step(self, rate: float | None = None) -> StepResult:
         """One optimizer step over ``batch_size x accumulation`` examples; ``rate`` replaces the schedule's."""
         indices = examples_of_step(self.config.run.seed, len(self.data), self.step, self.step_size)
         batches = [self._batch(indices, part) for part in range(self.config.accumulation)]
         tokens = self._total(sum(batch.tokens for batch, _ in batches))
-        self.optimizer.zero_grad(set_to_none=True)
         loss = torch.zeros((), device=self.device)
         for number, (batch, rows) in enumerate(batches, start=1):
             loss += self._backward(batch, rows, tokens, last=number == len(batches))
         rate = learning_rate(self.step, self.total_steps, self.config.optimizer) if rate is None else rate
-        norm = self._update(rate)
+        norm = self.engine.update(rate)
         self.step += 1
         return StepResult(self._total(loss.item()) / tokens, int(tokens), norm, rate)
 
@@ -131,40 +122,34 @@ class Trainer:
 
     def _backward(self, batch: Batch, rows: Tensor, tokens: float, last: bool) -> Tensor:
         """Add the gradients of a forward pass; returns its summed loss."""
-        replica = self._replica
-        quietly = replica.no_sync() if isinstance(replica, DistributedDataParallel) and not last else nullcontext()
-        with quietly, seeded(self.model, rows):
+        with self.engine.running(last), seeded(self.model, rows):
             with autocast(self.precision, self.device):
-                loss = summed_loss(replica, batch, self.first, self.mesh.tensor_group)
-            # DistributedDataParallel takes the mean over replicas where the sum is wanted.
-            self.scaler.scale(loss * self.mesh.data / tokens).backward()
+                loss = summed_loss(self.engine.forward, batch, self.first, self.mesh.tensor_group)
+            # Engines take the mean over replicas where the sum is wanted.
+            self.engine.backward(loss * self.mesh.data / tokens)
         return loss.detach()
-
-    def _update(self, rate: float) -> float:
-        """Clip and apply the gradients; returns their norm before clipping."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.scaler.unscale_(self.optimizer)
-        norm = self._norm()
-        clip_grads_with_norm_(self.model.parameters(), self.config.optimizer.clip, torch.tensor(norm))
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        return norm
-
-    def _norm(self) -> float:
-        """Of the whole model's gradients: what is cut is summed over its holders, the rest counts once."""
-        cut, whole = [torch.zeros((), device=self.device)], [torch.zeros((), device=self.device)]
-        for name, parameter in self.model.named_parameters():
-            assert parameter.grad is not None, name
-            (cut if name in self.cut else whole).append(torch.linalg.vector_norm(parameter.grad))
-        squares = [torch.stack(norms).square().sum() for norms in (cut, whole)]
-        return float((summed(squares[0], self.mesh.tensor_group) + squares[1]).sqrt())
 
     def _total(self, number: float) -> float:
         """Sum over the replicas."""
         if self.mesh.data_group is None:
             return number
         return float(summed(torch.tensor(number, dtype=torch.float64, device=self.device), self.mesh.data_group))
+
+
+def _engine(
+    model: EncoderDecoder | Decoder, config: TrainJobConfig, mesh: Mesh, cut: Mapping[str, Shard], precision: Precision
+) -> Engine:
+    clip = config.optimizer.clip
+    if config.engine == "torch":
+        scaler = torch.GradScaler(next(model.parameters()).device.type, enabled=precision == "fp16")
+        return TorchEngine(model, make_optimizer(model, config.optimizer), clip, mesh, cut, scaler)
+    if precision == "fp16":
+        raise ValueError("engine=deepspeed: not with precision=fp16; use precision=fp32, or engine=torch")
+    from cetd.parallel.deepspeed_engine import DeepSpeedEngine
+
+    groups, settings = parameter_groups(model, config.optimizer), adamw_settings(config.optimizer)
+    passes = config.batch_size // mesh.data, config.accumulation
+    return DeepSpeedEngine(model, groups, settings, clip, mesh, cut, config.deepspeed, passes)
 
 
 def all_agree(flag: bool, device: torch.device) -> bool:

@@ -65,7 +65,7 @@ def write(folder: Path, family: str, degree: int, step: int = 5) -> Path:
     writers = [Writer(folder, step, rank, degree) for rank in range(degree)]
     for rank, writer in enumerate(writers):
         model, optimizer, cut = parts(family, Mesh(tensor=degree, tensor_rank=rank))
-        writer.begin(tensors_of(model, optimizer), cut)
+        writer.begin(tensors_of(model, optimizer.state.__getitem__), cut)
     for writer in writers:
         writer.wait()
         assert not writer.failure
@@ -85,9 +85,9 @@ def test_any_degree_reads_what_any_degree_wrote(family: str, written: int, read:
         model, _ = made(family, seed=1)
         shard_model(model, mesh)
         optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
-        sharded_checkpoint.load(folder, model, optimizer, cut)
-        expected = tensors_of(expected_model, expected_optimizer)
-        found = tensors_of(model, optimizer)
+        sharded_checkpoint.load(folder, model, cut, optimizer.state.__setitem__)
+        expected = dict(tensors_of(expected_model, expected_optimizer.state.__getitem__))
+        found = dict(tensors_of(model, optimizer.state.__getitem__))
         assert found.keys() == expected.keys()
         assert all(torch.equal(found[name], expected[name]) for name in expected)
 
@@ -102,7 +102,7 @@ def test_each_process_writes_its_part_only(tmp_path: Path) -> None:
 def test_what_is_being_written_is_no_checkpoint(tmp_path: Path) -> None:
     model, optimizer = made("decoder")
     writer = Writer(tmp_path, 7, 0, 1)
-    writer.begin(tensors_of(model, optimizer), {})
+    writer.begin(tensors_of(model, optimizer.state.__getitem__), {})
     writer.wait()
     assert latest(tmp_path) is None
     writer.commit({"step": 7}, 1)
@@ -111,22 +111,22 @@ def test_what_is_being_written_is_no_checkpoint(tmp_path: Path) -> None:
 
 def test_training_goes_on_while_a_checkpoint_is_written(tmp_path: Path) -> None:
     model, optimizer = made("decoder")
-    before = {name: tensor.clone() for name, tensor in tensors_of(model, optimizer).items()}
+    before = {name: tensor.clone() for name, tensor in tensors_of(model, optimizer.state.__getitem__)}
     writer = Writer(tmp_path, 1, 0, 1)
-    writer.begin(tensors_of(model, optimizer), {})
+    writer.begin(tensors_of(model, optimizer.state.__getitem__), {})
     optimizer.step()
     writer.wait()
     writer.commit({"step": 1}, 1)
     again, _ = made("decoder", seed=1)
     fresh = torch.optim.AdamW(again.parameters())
-    sharded_checkpoint.load(writer.folder, again, fresh, {})
-    assert all(torch.equal(tensor, before[name]) for name, tensor in tensors_of(again, fresh).items())
+    sharded_checkpoint.load(writer.folder, again, {}, fresh.state.__setitem__)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in tensors_of(again, fresh.state.__getitem__))
 
 
 def write_to_full_disk(folder: Path) -> None:
     model, optimizer = made("encoder-decoder")
     writer = Writer(folder, 1, 0, 1)
-    writer.begin(tensors_of(model, optimizer), {})
+    writer.begin(tensors_of(model, optimizer.state.__getitem__), {})
     writer.wait()
     assert "No space left" in writer.failure
     writer.abandon()
@@ -146,7 +146,7 @@ def test_a_file_that_was_cut_short_is_said(tmp_path: Path) -> None:
     file = folder / "part-02-of-02.safetensors"
     file.write_bytes(file.read_bytes()[:-10])
     with pytest.raises(CheckpointError, match=r"part-02-of-02.safetensors: damaged or cut short"):
-        sharded_checkpoint.load(folder, made("decoder")[0], None, {})
+        sharded_checkpoint.load(folder, made("decoder")[0], {})
     (folder / "state.json").unlink()
     with pytest.raises(CheckpointError, match=r"state.json: cannot be read"):
         sharded_checkpoint.read_state(folder)
@@ -156,9 +156,9 @@ def test_a_model_of_another_shape_is_named(tmp_path: Path) -> None:
     folder = write(tmp_path, "decoder", 2)
     wider = Decoder(CONFIGS["decoder"].model_copy(update={"d_ff": 31}))  # type: ignore[arg-type]
     with pytest.raises(CheckpointError, match=r"gate_proj.weight is \[29, 24\], the model's \[31, 24\]"):
-        sharded_checkpoint.load(folder, wider, None, {})
+        sharded_checkpoint.load(folder, wider, {})
     with pytest.raises(CheckpointError, match=r"tensor embedding.weight is missing"):
-        sharded_checkpoint.load(folder, made("encoder-decoder")[0], None, {})
+        sharded_checkpoint.load(folder, made("encoder-decoder")[0], {})
 
 
 def test_the_newest_and_the_best_are_kept(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from cetd.config import DecoderConfig, validate
 from cetd.config.train import TrainJobConfig
 from cetd.data.example import Example
 from cetd.data.tokenizer import EOS_ID
+from cetd.evaluation.metrics import METRICS_FILE, read_metrics
 from cetd.models.decoder import Decoder
 from cetd.models.encoder_decoder import EncoderDecoder
 from cetd.parallel.mesh import make_mesh
@@ -67,10 +68,20 @@ def job(family: str = "encoder-decoder", **changes: Any) -> TrainJobConfig:
     return validate(TrainJobConfig, tree | changes)
 
 
-def trainer_of(config: TrainJobConfig) -> Trainer:
+def model_of(config: TrainJobConfig) -> EncoderDecoder | Decoder:
     torch.manual_seed(config.run.seed)
-    model = Decoder(config.model) if isinstance(config.model, DecoderConfig) else EncoderDecoder(config.model)
-    return Trainer(model, Mapped(50), config, make_mesh(config.parallel.tensor), "fp32", torch.device("cpu"))
+    return Decoder(config.model) if isinstance(config.model, DecoderConfig) else EncoderDecoder(config.model)
+
+
+def trainer_of(config: TrainJobConfig) -> Trainer:
+    mesh = make_mesh(config.parallel.tensor)
+    return Trainer(model_of(config), Mapped(50), config, mesh, "fp32", torch.device("cpu"))
+
+
+def curve(folder: Path, figure: str = "loss") -> dict[int, float]:
+    """What a run wrote of ``figure``, by step."""
+    lines = read_metrics(folder / METRICS_FILE)
+    return {line["iteration"]: line[figure] for line in lines if figure in line}
 
 
 def train(config: TrainJobConfig, folder: Path) -> Outcome:
