@@ -30,13 +30,13 @@ _UNITS = {"MB": 10**6, "MiB": 2**20, "GB": 10**9, "GiB": 2**30}
 _PER_EXAMPLES = 1000
 ROWS = {
     "weights": "weights",
-    "gradients": "gradients",
     "optimizer": "optimizer (AdamW)",
     "communication": "communication buffers",
-    "activations": "activations",
+    "gradients": "in backward: gradients",
+    "activations": "  activations",
     "transient": "  more at their peak",
-    "update": "  or: optimizer's update",
-    "kv_cache": "  or: KV cache",
+    "update": "or: in the update",
+    "kv_cache": "or: KV cache",
 }
 
 
@@ -182,7 +182,7 @@ def _plan_as_json(report: _Report, name: str) -> dict[str, Any]:
         "memory": asdict(plan.memory) | {"total": plan.memory.total},
         "fits": plan.fits,
         "missing": plan.missing,
-        "needs": plan.way.needs,
+        "overrides": plan.overrides,
         "seconds_per_1000_examples": report.seconds[name],
         "seconds": _phase_seconds(report, name),
     }
@@ -227,10 +227,10 @@ def _conclusions(report: _Report, work: Work) -> list[str]:
     lines = [f"Time is at {report.utilisation:.0%} of the device's rate, for inputs and outputs of full length."]
     if not best.fits:
         lines.append(f"No way to train fits: the least lacks {_gigabytes(best.missing)} GB on each GPU.")
-    for plan in (report.asked, best)[: 2 if best.way != report.asked.way else 1]:
-        if plan.way.needs:
-            lines.append(f"This trainer cannot run {plan.way.needs} yet: that needs the DeepSpeed engine.")
-    return list(dict.fromkeys(lines))
+    else:
+        lines.append(f"The {'way asked for' if report.asked.way == best.way else 'cheapest that fits'}, as overrides:")
+        lines.append(f"  {' '.join(best.overrides)}")
+    return lines
 
 
 def _gigabytes(count: int) -> str:

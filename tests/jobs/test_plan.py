@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from cetd.config import DecoderConfig, EncoderDecoderConfig
+from cetd.config import DecoderConfig, EncoderDecoderConfig, load
+from cetd.config.train import TrainJobConfig
 from cetd.training.duration import DEVICES, operations_per_example, seconds
 from cetd.training.planning import Way, Work, cheapest, planned
 from jobs.plan import ROWS, main, size
@@ -46,9 +47,13 @@ def test_lengths_batch_and_degree_are_the_phases(capsys: pytest.CaptureFixture[s
     assert asked["memory"]["kv_cache"] > 0
 
 
-def test_what_the_trainer_cannot_run_yet_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "This trainer cannot run ZeRO 1 with optimizer offload yet" in shown(capsys, *P40S)
-    assert "This trainer cannot run" not in shown(capsys, "--model", "codet5-base", "--phase", "1", "--gpus", "1")
+def test_the_cheapest_way_is_shown_as_overrides_that_training_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    text = shown(capsys, *P40S)
+    overrides = found(capsys, *P40S)["cheapest"]["overrides"]
+    assert " ".join(overrides) in text
+    config = load(TrainJobConfig, ROOT / "configs/train/phase3.yaml", ["tokenizer=unused", *overrides])
+    assert (config.parallel.workers, config.batch_size * config.accumulation) == (2, 8)
+    assert config.engine == "deepspeed"
 
 
 def test_what_fits_and_what_is_missing_agree_with_the_total(capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,7 +23,7 @@ from cetd.config.train import DeepSpeedConfig
 from cetd.parallel.engine import MOMENTS, UPDATES
 from cetd.parallel.mesh import Mesh
 
-# Numbers communicated at a time; the memory planner counts two such buckets.
+# The most numbers that are communicated at a time. DeepSpeed's default of 500 million takes 2 GB.
 BUCKET = 50_000_000
 
 
@@ -49,6 +49,8 @@ class DeepSpeedEngine:
             passes: rows of a forward pass of this replica, and forward passes per update.
         """
         device = next(model.parameters()).device
+        # DeepSpeed allocates a whole bucket, however little there is to fill it with.
+        bucket = min(BUCKET, sum(parameter.numel() for parameter in model.parameters()))
         deepspeed = _imported(device)
         for name, parameter in model.named_parameters():
             vars(parameter)["model_parallel"] = name in cut  # what is whole counts once in the norm
@@ -63,8 +65,8 @@ class DeepSpeedEngine:
                 "zero_allow_untested_optimizer": True,
                 "zero_optimization": {
                     "stage": config.stage,
-                    "reduce_bucket_size": BUCKET,
-                    "allgather_bucket_size": BUCKET,
+                    "reduce_bucket_size": bucket,
+                    "allgather_bucket_size": bucket,
                     "overlap_comm": False,
                     **({"offload_optimizer": _offloading(device)} if config.offload else {}),
                 },

@@ -15,13 +15,12 @@ from typing import Any
 
 from cetd.config import DecoderConfig, EncoderDecoderConfig
 from cetd.models.parameters import on_meta
+from cetd.parallel.deepspeed_engine import BUCKET
 from cetd.parallel.shards import Shares, shard, shares
 from cetd.training.activations import activations
 from cetd.training.layer_activations import FULL, HALF, Pass
 from cetd.training.precision import Precision
 
-# Numbers that ZeRO communicates at a time: DeepSpeed's reduce_bucket_size, set below its default of 5e8.
-ZERO_BUCKET = 50_000_000
 _MOMENTS = 2
 
 
@@ -59,9 +58,10 @@ class Setting:
 class Memory:
     """Bytes on one GPU; ``host`` is bytes of this process in the host's memory.
 
-    ``activations`` is what backward needs at the end of a forward pass and ``transient`` what is there besides at the
-    peak; ``update`` is what the optimizer allocates while it steps; ``kv_cache`` what generation allocates. These three
-    are at different times: ``total`` counts the most of them.
+    ``optimizer`` are moments, and with ZeRO the weights that it updates apart from those that the model computes with.
+    The rest is not there all the time: ``activations`` is what backward needs at the end of a forward pass and
+    ``transient`` what is there besides at its peak, ``gradients`` stand beside them; ``update`` is what stands beside
+    weights and states while the optimizer steps, gradients included; ``kv_cache`` what generation allocates.
     """
 
     weights: int
@@ -77,8 +77,8 @@ class Memory:
     @property
     def total(self) -> int:
         """Bytes at the peak."""
-        standing = self.weights + self.gradients + self.optimizer + self.communication
-        return standing + max(self.activations + self.transient, self.update, self.kv_cache)
+        standing = self.weights + self.optimizer + self.communication
+        return standing + max(self.gradients + self.activations + self.transient, self.update, self.kv_cache)
 
 
 def memory(model: EncoderDecoderConfig | DecoderConfig, setting: Setting) -> Memory:
@@ -89,9 +89,7 @@ def memory(model: EncoderDecoderConfig | DecoderConfig, setting: Setting) -> Mem
     """
     sizes = _held_sizes(model, setting.tensor)
     weights = FULL * sum(sizes)
-    moments = _part(_MOMENTS * weights, setting.replicas if setting.zero else 1)
-    gradients = _part(weights, setting.replicas if setting.zero == 2 else 1)
-    host = (moments + weights + (gradients if setting.zero == 2 else 0)) if setting.offload else 0
+    states = _states(setting, sizes)
     working = activations(
         Pass(
             model=model,
@@ -107,20 +105,49 @@ def memory(model: EncoderDecoderConfig | DecoderConfig, setting: Setting) -> Mem
     )
     return Memory(
         weights=weights,
-        gradients=0 if setting.offload and setting.zero == 2 else gradients,
-        optimizer=0 if setting.offload else moments,
+        gradients=states.gradients,
+        optimizer=states.optimizer,
         communication=_communication(model, setting, sum(sizes)),
         activations=working.kept,
         transient=working.transient,
-        update=_update(setting, sizes),
+        update=states.update,
         kv_cache=_kv_cache(model, setting),
-        host=host,
+        host=states.host,
     )
 
 
-def _part(total: int, parts: int) -> int:
-    """Bytes of the largest of ``parts`` even shares."""
-    return -(-total // parts)
+@dataclass(frozen=True)
+class _States:
+    """Bytes of what the engine keeps, and of what it makes to step."""
+
+    optimizer: int
+    gradients: int
+    update: int
+    host: int
+
+
+def _states(setting: Setting, sizes: tuple[int, ...]) -> _States:
+    """Of the plain engine, or of DeepSpeed's ZeRO, whose share of everything is one of ``replicas``.
+
+    AdamW's denominators are of all parameters at once on a GPU (foreach), on a CPU of the two largest; with ZeRO a
+    CPU makes those of its whole share, and a GPU's update is one kernel. ZeRO updates weights of its own, and flattens
+    its gradients for that.
+    """
+    weights, largest = FULL * sum(sizes), FULL * max(sizes)
+    share = -(-weights // setting.replicas)
+    if not setting.zero:
+        denominators = 2 * largest if setting.on_cpu else weights
+        return _States(_MOMENTS * weights, weights, weights + denominators, host=0)
+    last_bucket = min(FULL * BUCKET, weights) if setting.zero == 2 else 0
+    if setting.offload:
+        # The host has the weights that are updated, their gradients twice, and with stage 2 the sum over passes; each
+        # side has a place for the largest parameter.
+        gradients = largest + (weights if setting.zero == 1 else 0)
+        host = (_MOMENTS + 2 + setting.zero) * share + largest
+        return _States(0, gradients, gradients + last_bucket, host)
+    gradients = weights if setting.zero == 1 else share
+    update = max(share + last_bucket, (3 if setting.on_cpu else 2) * share)
+    return _States((_MOMENTS + 1) * share, gradients, update, host=0)
 
 
 def _held_sizes(model: EncoderDecoderConfig | DecoderConfig, tensor: int) -> tuple[int, ...]:
@@ -151,26 +178,18 @@ def _held_size(
 
 
 def _communication(model: EncoderDecoderConfig | DecoderConfig, setting: Setting, parameters: int) -> int:
-    """What is being sent: a block's output beside its sum (tensor parallelism), and ZeRO's two buckets.
+    """What is being sent: a block's output beside its sum (tensor parallelism), and ZeRO's buckets.
 
-    DistributedDataParallel has no memory of its own: the gradients are views into its buckets.
+    Stage 2 reduces a copy of a bucket that is full, and goes on with backward; where the first takes all parameters,
+    that is when backward is over. DistributedDataParallel has no memory of its own: the gradients are views into its
+    buckets.
     """
     together = isinstance(model, DecoderConfig)
     longest = max(setting.input_tokens, setting.output_tokens)
     positions = setting.input_tokens + setting.output_tokens if together else longest
     block = FULL * setting.rows * positions * model.d_model if setting.tensor > 1 else 0
-    buckets = 2 * FULL * min(ZERO_BUCKET, parameters) if setting.zero and setting.replicas > 1 else 0
-    return block + buckets
-
-
-def _update(setting: Setting, sizes: tuple[int, ...]) -> int:
-    """AdamW's denominators: of all parameters at once on a GPU (foreach), on a CPU two of the largest.
-
-    DeepSpeed's optimizers, which ZeRO comes with, are one kernel.
-    """
-    if setting.zero:
-        return 0
-    return 2 * FULL * max(sizes) if setting.on_cpu else FULL * sum(sizes)
+    buckets = 2 if setting.zero == 2 and parameters > BUCKET else min(1, setting.zero)
+    return block + buckets * FULL * min(BUCKET, parameters)
 
 
 def _kv_cache(model: EncoderDecoderConfig | DecoderConfig, setting: Setting) -> int:

@@ -60,12 +60,6 @@ class Way:
     offload: bool = False
     recompute: bool = False
 
-    @property
-    def needs(self) -> str | None:
-        """What this trainer lacks to run it; None where it can."""
-        means = [f"ZeRO {self.zero}"] * bool(self.zero) + ["optimizer offload"] * self.offload
-        return " with ".join(means) or None
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -79,6 +73,18 @@ class Plan:
     def accumulation(self) -> int:
         """Forward passes per optimizer step."""
         return -(-self.work.step_size // self.way.batch)
+
+    @property
+    def overrides(self) -> list[str]:
+        """What makes ``python -m jobs.train`` do the work this way."""
+        way = self.way
+        found = [f"batch_size={way.batch}", f"accumulation={self.accumulation}"]
+        found += [f"parallel.workers={self.work.gpus}", f"parallel.tensor={way.tensor}", "parallel.gpus=1"]
+        found += ["recompute_activations=true"] * way.recompute
+        if way.zero:
+            offload = "true" if way.offload else "false"
+            found += ["engine=deepspeed", f"deepspeed.stage={way.zero}", f"deepspeed.offload={offload}"]
+        return found
 
     @property
     def fits(self) -> bool:
