@@ -18,10 +18,10 @@ from cetd.config.train import TrainJobConfig
 from cetd.errors import InfrastructureError
 from cetd.evaluation.metrics import METRICS_FILE, read_metrics
 from cetd.parallel.mesh import MeshError, make_mesh
+from cetd.parallel.processes import run
 from cetd.training.preparation import first_model, open_data, prepared
 from cetd.training.run import TrainingRun
 from cetd.training.trainer import Trainer
-from tests.cetd.parallel.processes import run
 
 pytestmark = pytest.mark.ray
 
@@ -66,7 +66,7 @@ def curve(folder: Path) -> dict[int, tuple[float, float]]:
 @pytest.mark.usefixtures("local_ray")
 def test_a_killed_worker_leaves_no_trace_in_the_curve(tmp_path: Path) -> None:
     undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
-    run(2, tmp_path, without_ray, job(undisturbed), undisturbed)
+    run(2, without_ray, job(undisturbed), undisturbed)
     killed = []
 
     def kill(line: dict[str, Any]) -> None:
@@ -103,7 +103,7 @@ def test_a_checkpoint_that_was_cut_short_is_said_in_one_line(tmp_path: Path) -> 
 
 def test_a_lost_node_leaves_no_trace_in_the_curve(tmp_path: Path) -> None:
     undisturbed = tmp_path / "undisturbed"
-    run(2, tmp_path, without_ray, job(undisturbed, **ACROSS_NODES), undisturbed)
+    run(2, without_ray, job(undisturbed, **ACROSS_NODES), undisturbed)
     ended = subprocess.run(
         [sys.executable, "-m", "tests.actors.lost_node", tmp_path], cwd=ROOT, check=False, timeout=240
     )

@@ -7,12 +7,10 @@ has, and its fastest counts; with ``compiled`` both sides are also tried with to
 
 from __future__ import annotations
 
-import multiprocessing
 import resource
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from multiprocessing.queues import SimpleQueue
+from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
@@ -27,10 +25,14 @@ from cetd.models.decoder import Decoder
 from cetd.models.encoder_decoder import EncoderDecoder
 from cetd.models.huggingface import reference_config
 from cetd.parallel.mesh import Mesh
+from cetd.parallel.processes import run
 from cetd.training.batches import IGNORED, make_batch
 from cetd.training.optimizer import make_optimizer
 from cetd.training.precision import Precision, autocast, choose
 from cetd.training.trainer import Trainer
+
+# Trains on the batch and returns its loss.
+Step = Callable[[], float]
 
 ATTENTIONS = ("sdpa", "eager")
 OURS = "cetd"
@@ -105,7 +107,8 @@ def compare(shape: Shape, steps: int, rounds: int, compiled: bool) -> dict[str, 
     measured: dict[tuple[str, bool], list[Measured]] = {way: [] for way in ways}
     for _ in range(rounds):
         for side, with_compile in ways:
-            measured[side, with_compile].append(_alone(_measure, side, shape, steps, with_compile))
+            [found] = run(1, _measure, side, shape, steps, with_compile, threads=torch.get_num_threads())
+            measured[side, with_compile].append(found)
     ours = _fastest(shape, {way: runs for way, runs in measured.items() if way[0] == OURS})
     theirs = _fastest(shape, {way: runs for way, runs in measured.items() if way[0] != OURS})
     return {"ours": ours, "hugging_face": theirs, "ratio": ours["tokens_per_s"] / theirs["tokens_per_s"]}
@@ -126,11 +129,13 @@ def _fastest(shape: Shape, measured: dict[tuple[str, bool], list[Measured]]) -> 
     return max(found, key=lambda one: one["tokens_per_s"])
 
 
-def _measure(side: str, shape: Shape, steps: int, with_compile: bool) -> Measured:
+def _measure(rank: int, side: str, shape: Shape, steps: int, with_compile: bool) -> Measured:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     precision = choose("auto", torch.cuda.get_device_capability() if device.type == "cuda" else None)
-    make = _our_step if side == OURS else _their_step
-    step = make(side, shape, device, precision, with_compile)
+    if side == OURS:
+        step = our_step(shape, Mesh(), device, precision, with_compile)
+    else:
+        step = their_step(their_model(shape.model, side), shape, device, precision, with_compile)
     step()
     seconds = []
     for _ in range(steps):
@@ -144,47 +149,51 @@ def _measure(side: str, shape: Shape, steps: int, with_compile: bool) -> Measure
     return Measured(side, tuple(seconds), peak)
 
 
-def _our_step(
-    side: str, shape: Shape, device: torch.device, precision: Precision, with_compile: bool
-) -> Callable[[], object]:
-    config = _job(shape)
+def our_step(shape: Shape, mesh: Mesh, device: torch.device, precision: Precision, with_compile: bool = False) -> Step:
+    """This trainer's step on its share of a model whose weights are the same in every process."""
     torch.manual_seed(0)
     model = EncoderDecoder(shape.model) if isinstance(shape.model, EncoderDecoderConfig) else Decoder(shape.model)
     if with_compile:
         model.compile()
-    return Trainer(model, _Same(shape), config, Mesh(), precision, device).train_step
+    trainer = Trainer(model, SameExamples(shape), job(shape), mesh, precision, device)
+    return lambda: trainer.train_step().loss
 
 
-def _their_step(
-    side: str, shape: Shape, device: torch.device, precision: Precision, with_compile: bool
-) -> Callable[[], object]:
+def their_step(
+    model: nn.Module, shape: Shape, device: torch.device, precision: Precision, with_compile: bool = False
+) -> Step:
     """The loop that one writes by hand around a Hugging Face model."""
-    model = _their_model(shape.model, side).to(device).train()
+    model = model.to(device).train()
     if with_compile:
         model.compile()
-    config = _job(shape).optimizer
+    config = job(shape).optimizer
     optimizer = make_optimizer(model, config)
-    batch = make_batch(shape.model, _Same(shape).examples(range(shape.batch))).to(device)
-    given: dict[str, Tensor] = {"input_ids": batch.inputs[0]}
-    if isinstance(shape.model, EncoderDecoderConfig):
-        given |= {"attention_mask": batch.inputs[1].long(), "labels": batch.targets}
-    else:
-        # It shifts the labels itself.
-        silent = torch.full_like(batch.targets[:, :1], IGNORED)
-        given["labels"] = torch.cat([silent, batch.targets[:, :-1]], dim=1)
+    given = their_inputs(shape, device)
 
-    def step() -> None:
+    def step() -> float:
         optimizer.zero_grad(set_to_none=True)
         with autocast(precision, device):
             loss = model(**given).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
         optimizer.step()
+        return loss.item()
 
     return step
 
 
-def _their_model(config: EncoderDecoderConfig | DecoderConfig, attention: str) -> nn.Module:
+def their_inputs(shape: Shape, device: torch.device) -> dict[str, Tensor]:
+    """What a Hugging Face model's forward takes for the examples of ``shape``."""
+    batch = make_batch(shape.model, SameExamples(shape).examples(range(shape.batch))).to(device)
+    if isinstance(shape.model, EncoderDecoderConfig):
+        return {"input_ids": batch.inputs[0], "attention_mask": batch.inputs[1].long(), "labels": batch.targets}
+    # It shifts the labels itself.
+    silent = torch.full_like(batch.targets[:, :1], IGNORED)
+    return {"input_ids": batch.inputs[0], "labels": torch.cat([silent, batch.targets[:, :-1]], dim=1)}
+
+
+def their_model(config: EncoderDecoderConfig | DecoderConfig, attention: str) -> nn.Module:
+    """Hugging Face's model of the same shape, with weights that are the same in every process."""
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
     fields: dict[str, Any] = reference_config(config) | {"pad_token_id": PAD_ID, "decoder_start_token_id": PAD_ID}
@@ -200,14 +209,14 @@ def _attentions(config: EncoderDecoderConfig | DecoderConfig) -> list[str]:
     for attention in ATTENTIONS:
         try:
             with torch.device("meta"):
-                _their_model(config, attention)
+                their_model(config, attention)
         except (ValueError, ImportError):
             continue
         found.append(attention)
     return found
 
 
-class _Same:
+class SameExamples:
     """The same full-length examples at every step."""
 
     def __init__(self, shape: Shape) -> None:
@@ -222,7 +231,8 @@ class _Same:
         return [self._all[index] for index in indices]
 
 
-def _job(shape: Shape) -> TrainJobConfig:
+def job(shape: Shape) -> TrainJobConfig:
+    """The training job that both sides do."""
     lengths = {"max_input_tokens": shape.source, "max_output_tokens": shape.target}
     tree = {
         "model": shape.model.model_dump(),
@@ -234,19 +244,3 @@ def _job(shape: Shape) -> TrainJobConfig:
         "optimizer": {"learning_rate": 1e-4, "weight_decay": 0.01},
     }
     return validate(TrainJobConfig, tree)
-
-
-def _alone(function: Callable[..., Measured], *arguments: Any) -> Measured:
-    """What ``function`` returns, in a fresh process."""
-    context = multiprocessing.get_context("spawn")
-    results = context.SimpleQueue()
-    process = context.Process(target=_enter, args=(results, function, arguments))
-    process.start()
-    process.join()
-    if process.exitcode:
-        raise RuntimeError(f"benchmark: {arguments[0]} ended with exit code {process.exitcode}")
-    return Measured(**results.get())
-
-
-def _enter(results: SimpleQueue, function: Callable[..., Measured], arguments: tuple[Any, ...]) -> None:
-    results.put(asdict(function(*arguments)))

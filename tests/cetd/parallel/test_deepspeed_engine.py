@@ -11,8 +11,8 @@ import torch
 from cetd.config import ConfigError
 from cetd.config.train import TrainJobConfig
 from cetd.parallel.mesh import Mesh
+from cetd.parallel.processes import run
 from cetd.training.trainer import Trainer
-from tests.cetd.parallel.processes import run
 from tests.cetd.training.training import Mapped, curve, job, model_of, train
 
 STEPS = 50
@@ -45,7 +45,7 @@ def test_fifty_steps_have_the_curve_of_the_torch_engine(
         (zero(stage, offload, workers, tensor, **shared), tmp_path / f"zero-{stage}-{offload}-{tensor}")
         for stage, offload, tensor in settings
     ]
-    run(workers, tmp_path, in_process, jobs)
+    run(workers, in_process, jobs)
     for _, folder in jobs:
         for figure in ("loss", "validation_loss", "grad_norm"):
             expected = curve(tmp_path / "plain", figure)
@@ -57,8 +57,8 @@ def test_engines_go_on_from_each_others_checkpoints(tmp_path: Path) -> None:
     train(job(), tmp_path / "plain")
     handed = tmp_path / "handed"
     train(job(max_steps=4), handed)
-    run(2, tmp_path, in_process, [(zero(2, True, workers=2, max_steps=8), handed)])
-    run(3, tmp_path, in_process, [(job(parallel={"workers": 3, "tensor": 3}), handed)])
+    run(2, in_process, [(zero(2, True, workers=2, max_steps=8), handed)])
+    run(3, in_process, [(job(parallel={"workers": 3, "tensor": 3}), handed)])
     assert curve(handed) == pytest.approx(curve(tmp_path / "plain"), rel=1e-4)
 
 

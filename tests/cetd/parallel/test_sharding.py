@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,9 +15,9 @@ from cetd.models.dropout import seeded
 from cetd.models.encoder_decoder import EncoderDecoder
 from cetd.parallel.cross_entropy import cross_entropy
 from cetd.parallel.mesh import Mesh, make_mesh
+from cetd.parallel.processes import run
 from cetd.parallel.sharding import part_of, shard_model
 from cetd.parallel.shards import shares
-from tests.cetd.parallel.processes import run
 
 # Nothing here divides by 2 and by 3: every shard is uneven on one of the degrees.
 T5: dict[str, Any] = {
@@ -80,8 +79,8 @@ def in_process(rank: int) -> dict[str, tuple[float, dict[str, list]]]:
 
 
 @pytest.mark.parametrize("degree", [2, 3])
-def test_loss_and_gradients_are_those_of_one_process(degree: int, tmp_path: Path) -> None:
-    answers = run(degree, tmp_path, in_process)
+def test_loss_and_gradients_are_those_of_one_process(degree: int) -> None:
+    answers = run(degree, in_process)
     for name, config in CONFIGS.items():
         loss, whole = loss_and_gradients(config, Mesh())
         for rank, answer in enumerate(answers):

@@ -12,9 +12,9 @@ from cetd.config import DecoderConfig
 from cetd.config.train import TrainJobConfig
 from cetd.models.decoder import Decoder
 from cetd.parallel.mesh import Mesh, MeshError
+from cetd.parallel.processes import run
 from cetd.training.checkpoint import latest
 from cetd.training.trainer import Trainer
-from tests.cetd.parallel.processes import run
 from tests.cetd.training.training import Mapped, curve, job, train, trainer_of
 
 
@@ -40,7 +40,7 @@ def test_the_loss_falls_and_is_recorded(family: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("workers", "tensor"), [(2, 1), (2, 2), (3, 3)])
 def test_the_curve_does_not_depend_on_the_processes(family: str, workers: int, tensor: int, tmp_path: Path) -> None:
     train(job(family), tmp_path / "one")
-    run(workers, tmp_path, in_process, [(job(family, **spread(workers, tensor)), tmp_path / "several")])
+    run(workers, in_process, [(job(family, **spread(workers, tensor)), tmp_path / "several")])
     for figure in ("loss", "validation_loss", "grad_norm"):
         assert curve(tmp_path / "several", figure) == pytest.approx(curve(tmp_path / "one", figure), rel=1e-4)
 
@@ -75,7 +75,7 @@ def test_a_run_goes_on_with_another_tensor_parallel_degree(before: int, after: i
         if workers == 1:
             train(config, tmp_path / "moved")
         else:
-            run(workers, tmp_path, in_process, [(config, tmp_path / "moved")])
+            run(workers, in_process, [(config, tmp_path / "moved")])
     steps = curve(tmp_path / "moved")
     assert list(steps) == list(range(1, 13))
     assert steps == pytest.approx(curve(tmp_path / "whole"), rel=1e-4)
