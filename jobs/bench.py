@@ -1,10 +1,12 @@
 """python -m jobs.bench feedback [--config configs/feedback/demo.yaml] [--iterations 30] [section.field=value …]
 python -m jobs.bench train [--steps 3] [--rounds 2] [--compile]
+python -m jobs.bench tp [--degrees 2 3] [--steps 3] [--rounds 2]
 
 Benchmarks, each a ratio against a named alternative in the same run; printed, and written to runs/bench/NAME.json.
 
 feedback: rollouts per second of the streaming loop against the synchronous loop, on the same models, apps and machine.
 train: tokens per second of this trainer against Hugging Face's T5 and Llama with a plain loop. Needs no Ray.
+tp: tensor parallelism against DeepSpeed's AutoTP: weights, communication, tokens per second, deviation. Needs no Ray.
 """
 
 from __future__ import annotations
@@ -39,13 +41,20 @@ def main(argv: list[str] | None = None) -> None:
     training.add_argument("--steps", type=int, default=3, help="timed steps per round and side")
     training.add_argument("--rounds", type=int, default=2, help="turns that each side has")
     training.add_argument("--compile", action="store_true", help="try torch.compile for both sides as well")
+    parallel = names.add_parser("tp", help="tensor parallelism against DeepSpeed's AutoTP")
+    parallel.add_argument("--degrees", type=int, nargs="+", default=[2, 3], help="processes that hold a model")
+    parallel.add_argument("--steps", type=int, default=3, help="timed steps per round and side")
+    parallel.add_argument("--rounds", type=int, default=2, help="turns that each side has")
     arguments = parser.parse_args(argv)
     log_to_terminal()
     with one_line_errors():
-        if arguments.name == "feedback":
-            feedback(arguments.config, arguments.iterations, arguments.overrides)
-        else:
-            train(arguments.steps, arguments.rounds, arguments.compile)
+        match arguments.name:
+            case "feedback":
+                feedback(arguments.config, arguments.iterations, arguments.overrides)
+            case "train":
+                train(arguments.steps, arguments.rounds, arguments.compile)
+            case "tp":
+                tensor_parallel(arguments.degrees, arguments.steps, arguments.rounds)
 
 
 def train(steps: int, rounds: int, compiled: bool) -> dict[str, Any]:
@@ -67,6 +76,39 @@ def train(steps: int, rounds: int, compiled: bool) -> dict[str, Any]:
             table.add_row(name, side.replace("_", " "), one["way"], *figures, ratio)
     Console().print(table)
     return report
+
+
+def tensor_parallel(degrees: list[int], steps: int, rounds: int) -> dict[str, Any]:
+    """Train both sides at each degree and print the table; returns what is written as JSON."""
+    from cetd.evaluation.bench_parallel import SHAPE, SIDES, compare
+    from cetd.evaluation.provenance import provenance
+
+    results = {str(degree): compare(SHAPE, degree, steps, rounds) for degree in degrees}
+    report = {"benchmark": "tp", "steps": steps, "rounds": rounds, "results": results, **provenance()}
+    durable.write_text(runs_root(None) / "bench" / "tp.json", json.dumps(report, indent=2))
+    table = Table(title="Tensor parallelism", title_justify="left")
+    table.add_column("")
+    shown: list[list[str]] = []
+    for degree, result in results.items():
+        for side in SIDES:
+            table.add_column(f"{side}, {degree}", justify="right")
+            shown.append(_tensor_figures(result[side], result["whole"], result["least"]))
+    labels = "weights, MB", "of the whole", "sent, MB", "of the least", "tokens/s", "deviation", "with dropout"
+    for label, *figures in zip(labels, *shown, strict=True):
+        table.add_row(label, *figures)
+    Console().print(table)
+    return report
+
+
+def _tensor_figures(one: dict[str, Any], whole: int, least: int) -> list[str]:
+    return [
+        " ".join(f"{weights / 1e6:.0f}" for weights in one["weights"]),
+        f"{max(one['weights']) / whole:.0%}",
+        f"{one['sent'] / 1e6:.1f}",
+        f"{one['sent'] / least:.2f} x",
+        f"{one['tokens_per_s']:,.0f}",
+        *(f"{one[name]:.1e}" for name in ("deviation", "deviation_with_dropout")),
+    ]
 
 
 def feedback(path: Path, iterations: int, overrides: list[str]) -> dict[str, Any]:

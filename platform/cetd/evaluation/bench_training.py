@@ -133,7 +133,7 @@ def _measure(rank: int, side: str, shape: Shape, steps: int, with_compile: bool)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     precision = choose("auto", torch.cuda.get_device_capability() if device.type == "cuda" else None)
     if side == OURS:
-        step = our_step(shape, Mesh(), device, precision, with_compile)
+        step, _ = our_step(shape, Mesh(), device, precision, with_compile)
     else:
         step = their_step(their_model(shape.model, side), shape, device, precision, with_compile)
     step()
@@ -149,14 +149,16 @@ def _measure(rank: int, side: str, shape: Shape, steps: int, with_compile: bool)
     return Measured(side, tuple(seconds), peak)
 
 
-def our_step(shape: Shape, mesh: Mesh, device: torch.device, precision: Precision, with_compile: bool = False) -> Step:
-    """This trainer's step on its share of a model whose weights are the same in every process."""
+def our_step(
+    shape: Shape, mesh: Mesh, device: torch.device, precision: Precision, with_compile: bool = False
+) -> tuple[Step, nn.Module]:
+    """This trainer's step, and its share of a model whose weights are the same everywhere."""
     torch.manual_seed(0)
     model = EncoderDecoder(shape.model) if isinstance(shape.model, EncoderDecoderConfig) else Decoder(shape.model)
     if with_compile:
         model.compile()
     trainer = Trainer(model, SameExamples(shape), job(shape), mesh, precision, device)
-    return lambda: trainer.train_step().loss
+    return lambda: trainer.train_step().loss, trainer.model
 
 
 def their_step(

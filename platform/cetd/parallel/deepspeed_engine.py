@@ -51,7 +51,7 @@ class DeepSpeedEngine:
         device = next(model.parameters()).device
         # DeepSpeed allocates a whole bucket, however little there is to fill it with.
         bucket = min(BUCKET, sum(parameter.numel() for parameter in model.parameters()))
-        deepspeed = _imported(device)
+        deepspeed = imported(device)
         for name, parameter in model.named_parameters():
             vars(parameter)["model_parallel"] = name in cut  # what is whole counts once in the norm
         self._engine, self._zero, _, _ = deepspeed.initialize(
@@ -152,11 +152,12 @@ class _Neighbours:
         return self._mesh["tensor"].size()
 
 
-def _imported(device: torch.device) -> Any:
+def imported(device: torch.device) -> Any:
     """The package: it chooses its accelerator while it is imported, and tells of all that it does."""
+    os.environ.setdefault("LOCAL_RANK", str(device.index or 0))
     if device.type == "cpu":
         os.environ.setdefault("DS_ACCELERATOR", "cpu")
-    os.environ.setdefault("LOCAL_RANK", str(device.index or 0))
+        os.environ.setdefault("LOCAL_SIZE", str(dist.get_world_size()))
     import deepspeed
 
     logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
