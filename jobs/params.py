@@ -117,10 +117,10 @@ def _print_budget(found: Allocation) -> None:
     shown.add_section()
     for field in ("d_model", "n_layers", "d_ff"):
         shown.add_row(field, "", str(getattr(found, field)), "")
-    head = "tied" if asked.tied_lm_head else "untied"
-    shown.caption = (
-        f"vocabulary {asked.vocab_size:,}, {asked.n_heads} heads of {found.d_model // asked.n_heads}, {head}"
-    )
+    heads = f"{asked.n_heads} heads of {found.d_model // asked.n_heads}"
+    head = f"{'tied' if asked.tied_lm_head else 'untied'} head"
+    places = f"{asked.max_positions:,} {asked.positions} positions"
+    shown.caption = f"vocabulary {asked.vocab_size:,}, {heads}, {head}, {places}"
     Console().print(shown)
 
 

@@ -70,7 +70,7 @@ def test_a_budget_as_json(capsys: pytest.CaptureFixture[str]) -> None:
         (["budget", "embedding_ratio=1.5"], "error: embedding_ratio=1.5: input should be less than or equal to 0.99"),
         (["budget", "glu_expansion=.nan"], "error: glu_expansion=nan: input should be"),
         (["budget", "total_params"], "error: 'total_params' is not an override"),
-        (["budget", "positions=learned"], "error: positions=learned: the decoder has rotary positions only"),
+        (["budget", "positions=sinusoidal"], "error: positions='sinusoidal': input should be 'rotary' or 'learned'"),
         (["budget", "total_params=1000"], "error: total_params=1000 cannot be met within 0.5%"),
     ],
 )

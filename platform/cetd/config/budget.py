@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from cetd.config.section import Positive, Section
 
@@ -26,17 +26,11 @@ class BudgetConfig(Section):
         default=8, description="attention heads; d_model is an even multiple of it"
     )
     tied_lm_head: bool = Field(default=True, description="share the embedding with the output head")
-    positions: Literal["rotary", "learned"] = Field(default="rotary", description="rotary; learned is refused")
+    positions: Literal["rotary", "learned"] = Field(
+        default="rotary", description="learned ones are parameters: d_model for each of max_positions"
+    )
+    max_positions: Positive = Field(default=1024, description="longest sequence")
     max_deviation: Annotated[float, Field(ge=0.01, lt=1)] = Field(
         default=0.25,
         description="refuse what misses embedding_ratio or glu_expansion by more, relative to what was asked",
     )
-
-    @model_validator(mode="after")
-    def _decoder_has_the_positions(self) -> BudgetConfig:
-        if self.positions == "learned":
-            raise ValueError(
-                "positions=learned: the decoder has rotary positions only, so no model could be built with this count: "
-                "use positions=rotary"
-            )
-        return self

@@ -66,6 +66,9 @@ class DecoderConfig(Section):
     n_layers: Positive = Field(default=4, description="layers")
     tied_lm_head: bool = Field(default=True, description="share the embedding with the output head")
     max_positions: Positive = Field(default=256, description="longest sequence")
+    positions: Literal["rotary", "learned"] = Field(
+        default="rotary", description="rotary, as Llama has them, or learned: a vector for each of max_positions"
+    )
     rope_theta: PositiveFloat = Field(default=10_000.0, description="base of the rotary frequencies")
     norm_eps: PositiveFloat = Field(default=1e-6, description="epsilon of the RMS norm")
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.0, description="dropout rate while training")

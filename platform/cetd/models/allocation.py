@@ -22,10 +22,10 @@ RATIOS: tuple[Ratio, ...] = ("embedding_ratio", "glu_expansion")
 _MARGIN, _MOST_MARGIN = 1, 16
 
 
-def decoder_parameters(vocab_size: int, d_model: int, d_ff: int, n_layers: int, *, tied_lm_head: bool) -> int:
+def decoder_parameters(asked: BudgetConfig, d_model: int, d_ff: int, n_layers: int) -> int:
     """Parameters of a :class:`~cetd.models.decoder.Decoder` whose heads add up to ``d_model``, as many KV as query."""
-    tables = 1 if tied_lm_head else 2
-    return tables * vocab_size * d_model + n_layers * layer_parameters(d_model, d_ff) + d_model
+    embedding = asked.vocab_size * parameters_per_token(asked, d_model)
+    return embedding + n_layers * layer_parameters(d_model, d_ff) + parameters_apart(asked, d_model)
 
 
 def layer_parameters(d_model: int, d_ff: int) -> int:
@@ -45,8 +45,7 @@ class Allocation:
     @property
     def total(self) -> int:
         """Parameters of the whole model."""
-        tied = self.asked.tied_lm_head
-        return decoder_parameters(self.asked.vocab_size, self.d_model, self.d_ff, self.n_layers, tied_lm_head=tied)
+        return decoder_parameters(self.asked, self.d_model, self.d_ff, self.n_layers)
 
     @property
     def embedding_ratio(self) -> float:
@@ -79,6 +78,8 @@ class Allocation:
             n_kv_heads=heads,
             n_layers=self.n_layers,
             tied_lm_head=self.asked.tied_lm_head,
+            positions=self.asked.positions,
+            max_positions=self.asked.max_positions,
         )
 
 
@@ -108,6 +109,11 @@ def width_inside(asked: BudgetConfig, d_model: int) -> int:
 def parameters_per_token(asked: BudgetConfig, d_model: int) -> int:
     """What one more token in the vocabulary costs: a row of the embedding, and of the head where it is untied."""
     return d_model if asked.tied_lm_head else 2 * d_model
+
+
+def parameters_apart(asked: BudgetConfig, d_model: int) -> int:
+    """What depends on the width alone: the last norm, and learned positions."""
+    return d_model + (asked.max_positions * d_model if asked.positions == "learned" else 0)
 
 
 def _widths_near_share(asked: BudgetConfig) -> list[int]:

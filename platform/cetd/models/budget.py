@@ -16,6 +16,7 @@ from cetd.models.allocation import (
     Ratio,
     layer_parameters,
     nearest,
+    parameters_apart,
     parameters_per_token,
     width_inside,
     widths,
@@ -58,6 +59,7 @@ def _remedies(asked: BudgetConfig) -> list[dict[str, Any]]:
         "vocab_size": _closest(asked, "vocab_size", _vocabularies(asked)),
         "n_heads": _fewer_heads(asked),
         "tied_lm_head": not asked.tied_lm_head,
+        "positions": "rotary" if asked.positions == "learned" else None,
         "glu_expansion": _reached(asked, "glu_expansion"),
         "total_params": _closest(asked, "total_params", _totals(asked)),
     }
@@ -89,8 +91,9 @@ def _vocabularies(asked: BudgetConfig) -> Iterator[tuple[int, float]]:
     for d_model in widths(asked):
         token, layer = parameters_per_token(asked, d_model), layer_parameters(d_model, width_inside(asked, d_model))
         share = _clamped(asked, asked.vocab_size * token / asked.total_params)
-        for n_layers in _around((1 - share) * asked.total_params / layer):
-            vocabulary = (asked.total_params - d_model - n_layers * layer) // token
+        apart = parameters_apart(asked, d_model)
+        for n_layers in _around(((1 - share) * asked.total_params - apart) / layer):
+            vocabulary = (asked.total_params - apart - n_layers * layer) // token
             yield vocabulary, vocabulary * token / asked.total_params
 
 
@@ -100,8 +103,9 @@ def _totals(asked: BudgetConfig) -> Iterator[tuple[int, float]]:
         embedding = asked.vocab_size * parameters_per_token(asked, d_model)
         layer = layer_parameters(d_model, width_inside(asked, d_model))
         share = _clamped(asked, embedding / asked.total_params)
-        for n_layers in _around(embedding * (1 / share - 1) / layer):
-            total = embedding + n_layers * layer + d_model
+        apart = parameters_apart(asked, d_model)
+        for n_layers in _around((embedding * (1 / share - 1) - apart) / layer):
+            total = embedding + n_layers * layer + apart
             yield total, embedding / total
 
 
@@ -111,7 +115,7 @@ def _vocabulary_and_total(asked: BudgetConfig) -> dict[str, Any]:
     while True:
         d_model = 2 * asked.n_heads * scale
         token, layer = parameters_per_token(asked, d_model), layer_parameters(d_model, width_inside(asked, d_model))
-        rest = scale * layer + d_model
+        rest = scale * layer + parameters_apart(asked, d_model)
         vocabulary = max(1, round(rest * asked.embedding_ratio / (1 - asked.embedding_ratio) / token))
         change = {"vocab_size": vocabulary, "total_params": vocabulary * token + rest}
         if _solves(asked, change):
@@ -131,4 +135,4 @@ def _clamped(asked: BudgetConfig, share: float) -> float:
 
 
 def _around(depth: float) -> set[int]:
-    return {math.floor(depth), math.ceil(depth)} - {0}
+    return {layers for layers in (math.floor(depth), math.ceil(depth)) if layers > 0}

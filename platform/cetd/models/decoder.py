@@ -1,7 +1,8 @@
 """The decoder-only language model of the Llama family (Touvron et al. 2023), in plain PyTorch.
 
-RoPE (Su et al. 2021, in the rotate-half layout of Hugging Face), grouped-query attention (Ainslie et al. 2023),
-SwiGLU (Shazeer 2020), RMS norm before each block, tied or untied head. For training and scoring: generation is the
+RoPE (Su et al. 2021, in the rotate-half layout of Hugging Face) or learned positions (Gehring et al. 2017),
+grouped-query attention (Ainslie et al. 2023), SwiGLU (Shazeer 2020), RMS norm before each block, tied or untied head.
+For training and scoring: generation is the
 reconstruction engines' business.
 """
 
@@ -18,6 +19,9 @@ from cetd.models.norm import RMSNorm
 
 INITIAL_STD = 0.02
 
+# Cosines and sines (position, d_head).
+Rotations = tuple[Tensor, Tensor]
+
 
 class Attention(nn.Module):
     """Causal grouped-query attention: ``n_heads / n_kv_heads`` query heads share one key and value head."""
@@ -31,13 +35,15 @@ class Attention(nn.Module):
         self.o_proj = nn.Linear(config.n_heads * config.d_head, config.d_model, bias=False)
         self.dropout = ValueDropout(config.dropout)
 
-    def forward(self, hidden: Tensor, cosines: Tensor, sines: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, hidden: Tensor, rotations: Rotations | None, mask: Tensor | None) -> Tensor:
         query = self._split(self.q_proj(hidden), self.heads)  # (batch, head, position, d_head)
         key = self._split(self.k_proj(hidden), self.kv_heads)
         value = self._split(self.v_proj(hidden), self.kv_heads)
+        if rotations is not None:
+            query, key = _rotate(query, *rotations), _rotate(key, *rotations)
         mixed = functional.scaled_dot_product_attention(
-            _rotate(query, cosines, sines),
-            _rotate(key, cosines, sines),
+            query,
+            key,
             self.dropout(value),
             attn_mask=mask,
             is_causal=mask is None,
@@ -74,8 +80,8 @@ class Layer(nn.Module):
         self.mlp = FeedForward(config)
         self.mlp_dropout = Dropout(config.dropout)
 
-    def forward(self, hidden: Tensor, cosines: Tensor, sines: Tensor, mask: Tensor | None) -> Tensor:
-        hidden = hidden + self.self_dropout(self.self_attn(self.input_layernorm(hidden), cosines, sines, mask))
+    def forward(self, hidden: Tensor, rotations: Rotations | None, mask: Tensor | None) -> Tensor:
+        hidden = hidden + self.self_dropout(self.self_attn(self.input_layernorm(hidden), rotations, mask))
         return hidden + self.mlp_dropout(self.mlp(self.post_attention_layernorm(hidden)))
 
 
@@ -86,6 +92,8 @@ class Decoder(nn.Module):
         super().__init__()
         self.config = config
         self.embed_tokens = nn.Embedding(config.vocab_size, config.d_model)
+        learned = config.positions == "learned"
+        self.positions = nn.Embedding(config.max_positions, config.d_model) if learned else None
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.n_layers))
         self.norm = RMSNorm(config.d_model, config.norm_eps)
         self.lm_head = None if config.tied_lm_head else nn.Linear(config.d_model, config.vocab_size, bias=False)
@@ -108,7 +116,11 @@ class Decoder(nn.Module):
                 f"sequence of {length} tokens: max_positions={self.config.max_positions} is the most; shorten the text"
             )
         hidden = self.embed_tokens(input_ids)
-        cosines, sines = self._rotations(length, hidden)
+        rotations = None
+        if self.positions is None:
+            rotations = self._rotations(length, hidden)
+        else:
+            hidden = hidden + self.positions.weight[:length]
         mask = None
         if attention_mask is not None:
             past = torch.ones(length, length, dtype=torch.bool, device=hidden.device).tril()
@@ -117,13 +129,13 @@ class Decoder(nn.Module):
             mask = past & (attention_mask.bool()[:, None, None, :] | own)  # (batch, 1, query, key)
         for layer in self.layers:
             if self.recompute and self.training:
-                hidden = checkpoint(layer, hidden, cosines, sines, mask, use_reentrant=False)
+                hidden = checkpoint(layer, hidden, rotations, mask, use_reentrant=False)
             else:
-                hidden = layer(hidden, cosines, sines, mask)
+                hidden = layer(hidden, rotations, mask)
         hidden = self.norm(hidden)
         return functional.linear(hidden, self.embed_tokens.weight) if self.lm_head is None else self.lm_head(hidden)
 
-    def _rotations(self, length: int, hidden: Tensor) -> tuple[Tensor, Tensor]:
+    def _rotations(self, length: int, hidden: Tensor) -> Rotations:
         """Cosines and sines (position, d_head), computed in fp32 as angles grow with the position."""
         config = self.config
         exponents = torch.arange(0, config.d_head, 2, device=hidden.device, dtype=torch.float32) / config.d_head

@@ -6,10 +6,10 @@ units instead; bert2BERT (Chen et al. 2022) and LEMON (Wang et al. 2024) carry t
 a Transformer's dimensions, and a correction of its RMS norm, are in Gesmundo and Maile (2023).
 
 Width. A vector of d numbers and D - d zeros has a root mean square smaller by sqrt(d/D). All that writes into the
-residual stream (embedding, attention output, feed-forward output) is multiplied by s = sqrt(D/d) and each norm's weight
-by 1/s. The mean square then is the old one, so epsilon keeps its weight and the result is exact but for rounding. The
-tied head reads s times the old embedding: T5's scale falls from d**-0.5 to D**-0.5, which is that s; the Llama
-family has no such scale, and there the last norm is multiplied by 1/s once more.
+residual stream (embedding, learned positions, attention output, feed-forward output) is multiplied by s = sqrt(D/d)
+and each norm's weight by 1/s. The mean square then is the old one, so epsilon keeps its weight and the result is exact
+but for rounding. The tied head reads s times the old embedding: T5's scale falls from d**-0.5 to D**-0.5, which is that
+s; the Llama family has no such scale, and there the last norm is multiplied by 1/s once more.
 
 Attention. New heads write nothing. A larger T5 head has zero keys in its new part: scores there have no scale. The
 Llama family's score scale and rotary frequencies depend on ``d_head``, which therefore stays, as does
@@ -49,7 +49,7 @@ GROWING = {
 }
 _FREE = ("dropout",)
 
-_WRITES_STREAM = re.compile(r"(^embedding|^embed_tokens|\.(o|wo|o_proj|down_proj))\.weight$")
+_WRITES_STREAM = re.compile(r"(^embedding|^embed_tokens|^positions|\.(o|wo|o_proj|down_proj))\.weight$")
 _READS_IN_HEADS = re.compile(r"\.(q|k|v|q_proj|k_proj|v_proj)\.weight$")
 _WRITES_FROM_HEADS = re.compile(r"\.(o|o_proj)\.weight$")
 _KEYS = re.compile(r"\.(k|k_proj)\.weight$")

@@ -41,6 +41,8 @@ _T5_NAMES: list[tuple[str, str]] = [
     (r"^encoder\.layers\.(\d+)\.feed_forward\.", r"encoder.block.\1.layer.1.DenseReluDense."),
     (r"^decoder\.layers\.(\d+)\.feed_forward\.", r"decoder.block.\1.layer.2.DenseReluDense."),
 ]
+# Learned positions are in no model that transformers knows: the Llama layout under a name of its own, with one table.
+_LEARNED = "cetd-learned-positions"
 # Copies that some writers store beside the tensor they are tied to, and buffers that are computed here.
 _IGNORED = re.compile(r"^(encoder|decoder)\.embed_tokens\.weight$|rotary_emb\.inv_freq$")
 
@@ -131,6 +133,8 @@ def read_config(folder: Path) -> EncoderDecoderConfig | DecoderConfig:
                 return validate(EncoderDecoderConfig, _from_t5(config))
             case "llama":
                 return validate(DecoderConfig, _from_llama(config))
+            case name if name == _LEARNED:
+                return validate(DecoderConfig, _from_llama(config) | {"positions": "learned"})
             case other:
                 raise CheckpointError(f"{path}: model_type={other!r} is not known here; t5 and llama are")
     except KeyError as error:
@@ -278,9 +282,10 @@ def _from_t5(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _llama_config(config: DecoderConfig) -> dict[str, Any]:
+    learned = config.positions == "learned"
     return {
-        "model_type": "llama",
-        "architectures": ["LlamaForCausalLM"],
+        "model_type": _LEARNED if learned else "llama",
+        "architectures": ["LearnedPositionsForCausalLM" if learned else "LlamaForCausalLM"],
         "dtype": "float32",
         "vocab_size": config.vocab_size,
         "hidden_size": config.d_model,

@@ -6,16 +6,16 @@ import subprocess
 import sys
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cetd.config import ConfigError, DecoderConfig, validate
+from cetd.config import validate
 from cetd.config.budget import BudgetConfig
-from cetd.models.allocation import RATIOS, Allocation, decoder_parameters
+from cetd.models.allocation import RATIOS, Allocation
 from cetd.models.budget import BudgetError, allocate
 from cetd.models.parameters import parameter_table
 
@@ -40,6 +40,8 @@ def budgets(totals: tuple[int, int], vocabularies: tuple[int, int]) -> st.Search
         glu_expansion=st.floats(0.5, 8),
         n_heads=st.integers(1, 16),
         tied_lm_head=st.booleans(),
+        positions=st.sampled_from(["rotary", "learned"]),
+        max_positions=st.integers(1, 4000),
         max_deviation=st.sampled_from([0.05, 0.25, 0.5]),
     )
 
@@ -92,23 +94,24 @@ def every_shape(asked: BudgetConfig) -> list[Allocation]:
     d_ff=st.integers(1, 99),
     n_layers=st.integers(1, 4),
     tied=st.booleans(),
+    positions=st.sampled_from(["rotary", "learned"]),
+    longest=st.integers(1, 50),
 )
 def test_the_closed_form_is_the_count_of_the_built_model(
-    vocab_size: int, heads: int, half: int, d_ff: int, n_layers: int, tied: bool
+    vocab_size: int,
+    heads: int,
+    half: int,
+    d_ff: int,
+    n_layers: int,
+    tied: bool,
+    positions: Literal["rotary", "learned"],
+    longest: int,
 ) -> None:
-    d_model = 2 * half * heads
-    config = DecoderConfig(
-        vocab_size=vocab_size,
-        d_model=d_model,
-        d_ff=d_ff,
-        d_head=2 * half,
-        n_heads=heads,
-        n_kv_heads=heads,
-        n_layers=n_layers,
-        tied_lm_head=tied,
+    asked = BudgetConfig(
+        vocab_size=vocab_size, n_heads=heads, tied_lm_head=tied, positions=positions, max_positions=longest
     )
-    found = decoder_parameters(vocab_size, d_model, d_ff, n_layers, tied_lm_head=tied)
-    assert found == parameter_table(config).total
+    found = Allocation(asked, 2 * half * heads, n_layers, d_ff)
+    assert found.total == parameter_table(found.model()).total
 
 
 @pytest.mark.parametrize("total", [5_000_000, 10_000_000])
@@ -159,9 +162,12 @@ def test_an_unreachable_share_is_refused_with_a_remedy_of_each_kind() -> None:
     assert remedied >= {"embedding_ratio", "vocab_size", "n_heads", "tied_lm_head", "total_params"}
 
 
-def test_learned_positions_are_refused_because_no_model_has_them() -> None:
-    with pytest.raises(ConfigError, match=r"positions=learned: the decoder has rotary positions only.*use positions="):
-        validate(BudgetConfig, {"positions": "learned"})
+def test_learned_positions_are_paid_for_from_the_budget() -> None:
+    rotary, learned = (BudgetConfig(positions=positions, max_positions=4096) for positions in ("rotary", "learned"))
+    found = allocate(learned)
+    assert found.total == pytest.approx(allocate(rotary).total, rel=0.01)
+    assert parameter_table(found.model()).counts["positions"] == 4096 * found.d_model
+    assert parameter_table(allocate(rotary).model()).counts["positions"] == 0
 
 
 def test_a_budget_is_answered_without_torch() -> None:

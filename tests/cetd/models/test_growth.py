@@ -88,10 +88,11 @@ def test_a_grown_encoder_decoder_computes_the_same(growth: dict[str, Any], kind:
     assert_grows(source, source.model_copy(update=growth))
 
 
+@pytest.mark.parametrize("positions", ["rotary", "learned"])
 @pytest.mark.parametrize("tied", [True, False])
 @pytest.mark.parametrize("growth", [*LM_GROWTHS, together(LM_GROWTHS)], ids=str)
-def test_a_grown_language_model_computes_the_same(growth: dict[str, Any], tied: bool) -> None:
-    source = LM.model_copy(update={"tied_lm_head": tied})
+def test_a_grown_language_model_computes_the_same(growth: dict[str, Any], tied: bool, positions: str) -> None:
+    source = LM.model_copy(update={"tied_lm_head": tied, "positions": positions})
     assert_grows(source, source.model_copy(update=growth))
 
 

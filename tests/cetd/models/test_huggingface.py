@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM, T5Config, T5ForConditionalGeneration
+from transformers import AutoConfig, LlamaConfig, LlamaForCausalLM, T5Config, T5ForConditionalGeneration
 
 from cetd.config import DecoderConfig, EncoderDecoderConfig
 from cetd.models import huggingface
@@ -76,6 +76,20 @@ def test_decoder_gives_the_logits_of_transformers(config: DecoderConfig, tmp_pat
     reference = theirs(input_ids=tokens, attention_mask=mask.long()).logits
     torch.testing.assert_close(model(tokens, mask)[mask], reference[mask], rtol=0, atol=TOLERANCE)
     torch.testing.assert_close(model(tokens)[0], reference[0], rtol=0, atol=TOLERANCE)
+
+
+@torch.no_grad()
+def test_a_decoder_with_learned_positions_comes_back_and_nobody_takes_it_for_a_llama(tmp_path: Path) -> None:
+    model = scaled_up(Decoder(DecoderConfig(vocab_size=90, positions="learned", max_positions=80)))
+    huggingface.save(model, tmp_path)
+    again = huggingface.load(tmp_path).eval()
+    tokens, mask = padded_batch()
+    assert again.config == model.config
+    assert torch.equal(again(tokens, mask), model(tokens, mask))
+    moved = tokens.roll(1, dims=1)  # the same tokens elsewhere are read otherwise
+    assert not torch.allclose(model(moved)[:, 1:2], model(tokens)[:, :1])
+    with pytest.raises(ValueError, match="cetd-learned-positions"):
+        AutoConfig.from_pretrained(tmp_path)
 
 
 @pytest.mark.parametrize("tied", [True, False])

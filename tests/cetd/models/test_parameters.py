@@ -73,6 +73,8 @@ def test_each_component_of_a_decoder_is_counted_where_it_belongs() -> None:
         "norms": (3 * 2 + 1) * 8,
         "head": 0,  # tied
     }
+    learned = config.model_copy(update={"positions": "learned", "max_positions": 30})
+    assert parameter_table(learned).counts == parameter_table(config).counts | {"positions": 30 * 8}
 
 
 def test_nothing_is_allocated() -> None:
