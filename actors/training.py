@@ -53,7 +53,7 @@ class Place:
     share: int
 
 
-def train(config: TrainJobConfig, folder: Path, told: Callable[[dict[str, Any]], None]) -> Outcome:
+def train(config: TrainJobConfig, folder: Path, told: Callable[[dict[str, Any]], object]) -> Outcome:
     """Train, or go on, under the Ray that this process is connected to; ``told`` gets each line of metrics.
 
     Raises:

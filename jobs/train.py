@@ -61,6 +61,7 @@ def _finished(folder: RunFolder) -> dict[str, Any] | None:
 
 def run(config: TrainJobConfig, folder: RunFolder) -> dict[str, Any]:
     """Train to the end, write the model in Hugging Face layout and the summary, which is returned."""
+    from actors.tracking import tracking
     from actors.training import placement, train
     from cetd.evaluation.provenance import provenance
     from cetd.evaluation.report import write_training_report
@@ -69,8 +70,8 @@ def run(config: TrainJobConfig, folder: RunFolder) -> dict[str, Any]:
 
     begun = time.monotonic()
     told = Progress(folder.path)
-    with _connected(config):
-        outcome = train(config, folder.path, told)
+    with _connected(config), tracking(config, folder.path) as tracked:
+        outcome = train(config, folder.path, lambda line: (told(line), tracked(line)))
     summary = {
         **asdict(outcome),
         "phase": config.phase,

@@ -86,6 +86,14 @@ class DeepSpeedConfig(Section):
     offload: bool = Field(default=True, description="keep what is spread, and update, in the host's memory")
 
 
+class TrackingConfig(Section):
+    """Where metrics go beside the run's folder and its TensorBoard."""
+
+    wandb_project: str | None = Field(default=None, description="project on Weights & Biases; unset: not used")
+    mlflow_uri: str | None = Field(default=None, description="MLflow's tracking server or store; unset: not used")
+    mlflow_experiment: str = Field(default="cetd", description="experiment on MLflow")
+
+
 class CheckpointConfig(Section):
     """What is kept while training goes."""
 
@@ -98,7 +106,7 @@ class TrainJobConfig(Section):
 
     MAY_CHANGE = (
         *("run.root", "epochs", "max_steps", "evaluate_every", "checkpoint", "parallel", "early_stop", "loss_watch"),
-        *("optimizer.learning_rate", "optimizer.clip", "recompute_activations", "engine", "deepspeed"),
+        *("optimizer.learning_rate", "optimizer.clip", "recompute_activations", "engine", "deepspeed", "tracking"),
     )
 
     run: RunConfig = RunConfig(name="train")
@@ -126,6 +134,7 @@ class TrainJobConfig(Section):
     engine: Literal["torch", "deepspeed"] = Field(default="torch", description="what applies gradients")
     deepspeed: DeepSpeedConfig = DeepSpeedConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
+    tracking: TrackingConfig = TrackingConfig()
     lr_finder: bool = Field(default=False, description="find a learning rate instead of training")
 
     @model_validator(mode="after")

@@ -51,7 +51,7 @@ class MetricsLog:
             raise ValueError(f"iteration={iteration!r}: each line of metrics needs the number of its iteration")
         self._file.write(f"{_line(metrics)}\n")
         self._file.flush()
-        for name, value in _scalars(metrics):
+        for name, value in scalars(metrics):
             self._tensorboard.add_scalar(name, value, iteration)
         self._tensorboard.flush()
 
@@ -102,9 +102,10 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _scalars(metrics: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+def scalars(metrics: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+    """The numbers of a line under their names, nested ones as ``outer/inner``; without the iteration itself."""
     for name, value in metrics.items():
         if isinstance(value, Mapping):
-            yield from _scalars(value, f"{prefix}{name}/")
+            yield from scalars(value, f"{prefix}{name}/")
         elif isinstance(value, (int, float)) and name != "iteration":
             yield f"{prefix}{name}", float(value)
