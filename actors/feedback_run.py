@@ -123,7 +123,7 @@ async def _admit(
     config: FeedbackJobConfig, apps: Apps, models: Models, workers: RolloutWorkers, folder: RunFolder
 ) -> Curriculum:
     """Curriculum of the apps whose references pass their tests; measured once per run and then read back."""
-    needed = config.loop.iterations * config.loop.apps_per_iteration
+    needed = max(1, config.loop.iterations) * config.loop.apps_per_iteration
     candidates = [*apps.train[:needed], *apps.heldout]
     if folder.admission.exists():
         admission = folder.read_json(folder.admission)

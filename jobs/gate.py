@@ -55,9 +55,12 @@ def judge(run: Path, phase: int | None = None) -> dict[str, Any]:
     config = read(folder.config)
     if phase is None:
         phase = int(config.get("phase", FEEDBACK_PHASE))
-    gate = gate_after(phase)
-    figure = gate_pass_rate(_summary(folder))
+    gate, summary = gate_after(phase), _summary(folder)
+    if "pass_rate" not in summary and (folder.path / "model").is_dir():
+        raise RunFolderError(_unmeasured(folder, phase))
+    figure = gate_pass_rate(summary)
     decision = gate.decide(figure)
+    folder, config = _trained(folder, config)
     return {
         "phase": phase,
         "decision": decision,
@@ -69,6 +72,27 @@ def judge(run: Path, phase: int | None = None) -> dict[str, Any]:
         "above": gate.above,
         "next": _next_command(decision, folder, config),
     }
+
+
+def _unmeasured(folder: RunFolder, phase: int) -> str:
+    """What to do where training has left a model and nothing has tried its requirements yet."""
+    measured = f"{folder.path.name}-measured"
+    measure = (
+        f"python -m jobs.feedback --config configs/feedback/demo.yaml policy.path={quote(str(folder.path / 'model'))} "
+        f"loop.iterations=0 run.root={quote(str(folder.path.parent))} run.name={measured}"
+    )
+    decide = f"python -m jobs.gate {quote(str(folder.path.parent / measured))} --phase {phase}"
+    return f"run={folder.path}: training measures no pass rate. Measure it with your apps: {measure}; then: {decide}"
+
+
+def _trained(folder: RunFolder, config: dict[str, Any]) -> tuple[RunFolder, dict[str, Any]]:
+    """The training run whose model a feedback run without updates has measured; other runs as they are."""
+    model = (config.get("policy") or {}).get("path")
+    if config.get("loop", {}).get("iterations") != 0 or not model:
+        return folder, config
+    path = Path(model).absolute().parent
+    trained = RunFolder(path.parent, path.name)
+    return (trained, read(trained.config)) if trained.exists and trained.config.exists() else (folder, config)
 
 
 def _summary(folder: RunFolder) -> dict[str, Any]:

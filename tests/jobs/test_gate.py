@@ -10,7 +10,7 @@ import pytest
 
 from cetd.config import FeedbackJobConfig, dump, load
 from jobs import gate
-from tests.jobs.running import TINY
+from tests.jobs.running import ROOT, TINY
 
 
 @pytest.fixture
@@ -76,6 +76,39 @@ def test_a_training_run_names_its_phase_and_runs_again_as_training(run: Path) ->
     assert (verdict["phase"], verdict["decision"]) == (1, "scale to 3B")
     rates(run, 0.2)
     assert gate.judge(run)["next"].startswith("python -m jobs.train --config ")
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Path:
+    """A training run of phase 2: a model, and no pass rate."""
+    folder = tmp_path / "train"
+    (folder / "model").mkdir(parents=True)
+    (folder / "config.yaml").write_text("phase: 2\n")
+    (folder / "summary.json").write_text('{"status": "finished", "phase": 2}')
+    return folder
+
+
+def test_a_training_run_without_pass_rate_names_the_commands_that_measure_and_decide(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = error_of(capsys, str(trained))
+    assert "training measures no pass rate" in said
+    measure = said.partition("your apps: ")[2].partition("; then: ")[0]
+    _, _, job, _, config, *overrides = shlex.split(measure)
+    assert (job, config) == ("jobs.feedback", "configs/feedback/demo.yaml")
+    measuring = load(FeedbackJobConfig, ROOT / config, overrides)
+    assert (measuring.policy.path, measuring.loop.iterations) == (trained / "model", 0)
+    assert said.endswith(f"python -m jobs.gate {measuring.run.root}/{measuring.run.name} --phase 2")
+
+
+def test_what_a_measuring_run_decides_is_about_the_run_that_trained(run: Path, trained: Path) -> None:
+    config = load(FeedbackJobConfig, TINY, ["loop.iterations=0", f"policy.path={trained / 'model'}"])
+    (run / "config.yaml").write_text(dump(config))
+    rates(run, 0.9)
+    assert gate.judge(run, 2)["next"] == f"python -m jobs.grow --from {trained}/model --to cetd-3b"
+    rates(run, 0.1)
+    again = f"python -m jobs.train --config {trained}/config.yaml run.root={trained.parent} run.name=train-again"
+    assert gate.judge(run, 2)["next"] == again
 
 
 def test_json_has_the_figures(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -90,7 +90,7 @@ class LLMConfig(Section):
 class LoopConfig(Section):
     """The streaming loop."""
 
-    iterations: Positive = Field(default=100, description="policy updates")
+    iterations: Natural = Field(default=100, description="policy updates; 0 measures the policy and ends")
     apps_per_iteration: Positive = Field(default=16, description="groups per update")
     group_size: Annotated[int, Field(ge=2)] = Field(default=8, description="rollouts per app and policy version")
     max_staleness: Natural = Field(default=2, description="0 is synchronous; k uses rollouts up to k versions old")
