@@ -1,12 +1,15 @@
 """python -m jobs.bench feedback [--config configs/feedback/demo.yaml] [--iterations 30] [section.field=value …]
 python -m jobs.bench train [--steps 3] [--rounds 2] [--compile]
 python -m jobs.bench tp [--degrees 2 3] [--steps 3] [--rounds 2]
+python -m jobs.bench forward [PRESET …] [--source 128] [--target 32]
 
-Benchmarks, each a ratio against a named alternative in the same run; printed, and written to runs/bench/NAME.json.
+Benchmarks: ratios against a named alternative in the same run, and the figures of the specification's validation;
+printed, and written to runs/bench/NAME.json.
 
 feedback: rollouts per second of the streaming loop against the synchronous loop, on the same models, apps and machine.
 train: tokens per second of this trainer against Hugging Face's T5 and Llama with a plain loop. Needs no Ray.
 tp: tensor parallelism against DeepSpeed's AutoTP: weights, communication, tokens per second, deviation. Needs no Ray.
+forward: seconds and memory of a forward pass of each CET-D size that fits. Needs no Ray.
 """
 
 from __future__ import annotations
@@ -14,6 +17,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +32,7 @@ from cetd.run_folder import RunFolder, runs_root
 from jobs import ROOT
 from jobs.command_line import log_to_terminal, one_line_errors
 
+CETD = ("codet5-base", "cetd-3b-dims", "cetd-5b-dims", "cetd-1b", "cetd-3b", "cetd-5b")
 FIGURES = ("rollouts_per_s", "efficiency", "busy")
 
 
@@ -45,6 +51,11 @@ def main(argv: list[str] | None = None) -> None:
     parallel.add_argument("--degrees", type=int, nargs="+", default=[2, 3], help="processes that hold a model")
     parallel.add_argument("--steps", type=int, default=3, help="timed steps per round and side")
     parallel.add_argument("--rounds", type=int, default=2, help="turns that each side has")
+    passing = names.add_parser("forward", help="a forward pass of each CET-D size that fits in memory")
+    passing.add_argument("presets", nargs="*", default=CETD, metavar="PRESET", help="encoder-decoders (all of CET-D)")
+    passing.add_argument("--source", type=int, default=128, help="input tokens")
+    passing.add_argument("--target", type=int, default=32, help="output tokens")
+    passing.add_argument("--passes", type=int, default=3, help="timed passes")
     arguments = parser.parse_args(argv)
     log_to_terminal()
     with one_line_errors():
@@ -55,6 +66,8 @@ def main(argv: list[str] | None = None) -> None:
                 train(arguments.steps, arguments.rounds, arguments.compile)
             case "tp":
                 tensor_parallel(arguments.degrees, arguments.steps, arguments.rounds)
+            case "forward":
+                forward(arguments.presets, arguments.source, arguments.target, arguments.passes)
 
 
 def train(steps: int, rounds: int, compiled: bool) -> dict[str, Any]:
@@ -109,6 +122,35 @@ def _tensor_figures(one: dict[str, Any], whole: int, least: int) -> list[str]:
         f"{one['tokens_per_s']:,.0f}",
         *(f"{one[name]:.1e}" for name in ("deviation", "deviation_with_dropout")),
     ]
+
+
+def forward(presets: Sequence[str], source: int, target: int, passes: int) -> dict[str, Any]:
+    """Time a forward pass of each preset and print the table; returns what is written as JSON.
+
+    Raises:
+        ConfigError: there is no such preset.
+        ValueError: it is no encoder-decoder.
+    """
+    models = {name: configuration.preset(name) for name in presets}
+    from cetd.config import EncoderDecoderConfig
+    from cetd.evaluation.bench_forward import forward_pass
+    from cetd.evaluation.provenance import provenance
+
+    table = Table(title=f"Forward pass, {source} tokens in, {target} out", title_justify="left")
+    for column in ("preset", "seconds", "peak memory"):
+        table.add_column(column, justify="right")
+    results: dict[str, Any] = {}
+    for name, model in models.items():
+        if not isinstance(model, EncoderDecoderConfig):
+            raise ValueError(f"preset={name}: a decoder-only model; name encoder-decoders, such as {CETD[0]}")
+        found = forward_pass(model, source, target, passes)
+        results[name] = asdict(found) if found else None
+        shown = (f"{found.seconds:.2f}", f"{found.peak / 2**30:.1f} GiB") if found else ("does not fit", "")
+        table.add_row(name, *shown)
+    report = {"benchmark": "forward", "source": source, "target": target, "results": results, **provenance()}
+    durable.write_text(runs_root(None) / "bench" / "forward.json", json.dumps(report, indent=2))
+    Console().print(table)
+    return report
 
 
 def feedback(path: Path, iterations: int, overrides: list[str]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import argparse
 import shutil
 from pathlib import Path
 
-from cetd.config import DecoderConfig, EncoderDecoderConfig, ModelConfig, Section, presets, validate
+from cetd.config import DecoderConfig, EncoderDecoderConfig, preset, presets
 from jobs.command_line import one_line_errors
 
 # Largest difference of a logit that rounding explains, in fp32.
@@ -29,10 +29,6 @@ TOKENIZER_FILES = (
 )
 
 
-class _Target(Section):
-    to: ModelConfig
-
-
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--from", dest="source", type=Path, required=True, help="folder of the trained model")
@@ -43,14 +39,14 @@ def main(argv: list[str] | None = None) -> None:
     source: Path = arguments.source
     output = arguments.output or source.absolute().with_name(f"{source.absolute().name}-{arguments.to}")
     with one_line_errors():
-        grow_folder(source, validate(_Target, {"to": arguments.to}).to, output, arguments.seed)
+        grow_folder(source, preset(arguments.to), output, arguments.seed)
 
 
-def grow_folder(source: Path, preset: EncoderDecoderConfig | DecoderConfig, output: Path, seed: int = 0) -> None:
-    """Grow the model in ``source`` to ``preset``, check it, and write it to ``output``, tokenizer files included.
+def grow_folder(source: Path, target: EncoderDecoderConfig | DecoderConfig, output: Path, seed: int = 0) -> None:
+    """Grow the model in ``source`` to ``target``, check it, and write it to ``output``, tokenizer files included.
 
     Raises:
-        ValueError: ``source`` is no model, growth cannot reach the preset, the logits differ, or ``output`` holds a
+        ValueError: ``source`` is no model, growth cannot reach the target, the logits differ, or ``output`` holds a
             model already; nothing is written then.
         OSError: ``output`` cannot be written.
     """
@@ -61,7 +57,7 @@ def grow_folder(source: Path, preset: EncoderDecoderConfig | DecoderConfig, outp
     if (output / "config.json").exists():
         raise ValueError(f"-o {output}: a model stands there already; name another folder")
     dimensions = huggingface.read_config(source)
-    target = preset.model_copy(update={"vocab_size": max(preset.vocab_size, dimensions.vocab_size)})
+    target = target.model_copy(update={"vocab_size": max(target.vocab_size, dimensions.vocab_size)})
     check_growth(dimensions, target)
     ids = huggingface.read_token_ids(source)
     model = huggingface.load(source)

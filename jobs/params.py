@@ -16,7 +16,6 @@ from rich.console import Console
 from rich.table import Table
 
 from cetd import config as configuration
-from cetd.config import ModelConfig, Section
 from cetd.config.budget import BudgetConfig
 from cetd.models.allocation import RATIOS, Allocation
 from cetd.models.budget import allocate
@@ -24,10 +23,6 @@ from jobs.command_line import one_line_errors
 
 if TYPE_CHECKING:
     from cetd.models.parameters import ParameterTable
-
-
-class _Preset(Section):
-    model: ModelConfig
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -53,7 +48,7 @@ def presets(names: list[str], *, as_json: bool) -> None:
     Raises:
         ConfigError: there is no preset of that name, or its file is wrong.
     """
-    models = {name: configuration.validate(_Preset, {"model": name}).model for name in names}
+    models = {name: configuration.preset(name) for name in names}
     # After the names are known to be good: this imports torch.
     from cetd.models.parameters import parameter_table
 

@@ -111,7 +111,7 @@ def test_what_cannot_be_grown_is_one_line_and_nothing_is_written(
     error_of: Callable[..., str], source: Path, tmp_path: Path
 ) -> None:
     before = sorted(tmp_path.rglob("*"))
-    assert error_of("--to", "gigantic").startswith("to: preset 'gigantic' is not under configs/model/; known: ")
+    assert error_of("--to", "gigantic").startswith("model: preset 'gigantic' is not under configs/model/; known: ")
     assert error_of("--to", "narrow").startswith("d_model=8: growth does not shrink, and the model has 16")
     assert error_of("--to", "language-model").startswith("family='decoder': growth cannot change it")
     assert error_of("--to", "large", folder=tmp_path / "no").startswith(f"{tmp_path}/no: no config.json there")

@@ -21,7 +21,7 @@ from cetd.config.feedback import (
     SandboxConfig,
 )
 from cetd.config.loading import describe, dump, load, validate
-from cetd.config.models import DecoderConfig, EncoderDecoderConfig, ModelConfig, presets
+from cetd.config.models import DecoderConfig, EncoderDecoderConfig, ModelConfig, preset, presets
 from cetd.config.section import ConfigError, Fraction, Name, Natural, NonNegative, Positive, PositiveFloat, Section
 from cetd.config.training import OptimizerConfig, PretrainConfig
 
@@ -54,6 +54,7 @@ __all__ = [
     "describe",
     "dump",
     "load",
+    "preset",
     "presets",
     "validate",
 ]

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from cetd.config.loading import read
+from cetd.config.loading import read, validate
 from cetd.config.section import Positive, PositiveFloat, Section
 
 PRESETS = Path(__file__).parents[3] / "configs" / "model"
@@ -87,6 +87,15 @@ def presets() -> list[str]:
     return sorted(path.stem for path in PRESETS.glob("*.yaml"))
 
 
+def preset(name: str) -> EncoderDecoderConfig | DecoderConfig:
+    """The model of that name under ``configs/model/``.
+
+    Raises:
+        ConfigError: there is none, or its file is wrong.
+    """
+    return validate(_Preset, {"model": name}).model
+
+
 def _from_preset(model: Any) -> Any:
     """A preset's name, or a section whose ``preset`` names one and whose other keys differ from it, as a section."""
     given = {"preset": model} if isinstance(model, str) else model
@@ -104,3 +113,7 @@ def _from_preset(model: Any) -> Any:
 ModelConfig = Annotated[
     Annotated[EncoderDecoderConfig | DecoderConfig, Field(discriminator="family")], BeforeValidator(_from_preset)
 ]
+
+
+class _Preset(Section):
+    model: ModelConfig
