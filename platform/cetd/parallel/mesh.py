@@ -29,27 +29,11 @@ class Mesh:
     device_mesh: DeviceMesh | None = None
 
 
-def replicas(workers: int, tensor: int) -> int:
-    """How many replicas ``workers`` processes make.
-
-    Raises:
-        MeshError: the tensor-parallel degree does not divide the number of processes.
-    """
-    if workers % tensor:
-        below, above = workers - workers % tensor, workers + tensor - workers % tensor
-        nearest = f"{below} or {above}" if below else str(above)
-        raise MeshError(f"parallel.tensor={tensor} does not divide parallel.workers={workers}: use {nearest} workers")
-    return workers // tensor
-
-
 def make_mesh(tensor: int, device: str = "cpu") -> Mesh:
-    """The mesh of all processes of the default process group; of one process where there is none.
-
-    Raises:
-        MeshError: the tensor-parallel degree does not divide the number of processes.
-    """
+    """The mesh of all processes of the default process group, which ``tensor`` divides; of one where there is none."""
     workers = dist.get_world_size() if dist.is_initialized() else 1
-    data = replicas(workers, tensor)
+    assert workers % tensor == 0, "the configuration refuses it"
+    data = workers // tensor
     if workers == 1:
         return Mesh()
     mesh = init_device_mesh(device, (data, tensor), mesh_dim_names=("data", "tensor"))

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cetd.config import DecoderConfig, EncoderDecoderConfig
-from cetd.parallel.mesh import MeshError, replicas
+from cetd.parallel.mesh import MeshError
 from cetd.parallel.shards import shares
 from cetd.training.memory import Memory, Setting, memory
 from cetd.training.precision import Precision
@@ -105,7 +105,7 @@ def planned(work: Work, way: Way) -> Plan:
     """
     if work.gpus % way.tensor:
         raise MeshError(f"tensor={way.tensor} does not divide gpus={work.gpus}: use {_listed(divisors(work.gpus))}")
-    copies = replicas(work.gpus, way.tensor)
+    copies = work.gpus // way.tensor
     if way.batch % copies:
         nearest = way.batch + copies - way.batch % copies
         raise ValueError(f"batch={way.batch} does not divide among {copies} replicas; use {nearest}, or more tensor")

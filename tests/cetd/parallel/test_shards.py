@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cetd.config import DecoderConfig, EncoderDecoderConfig
-from cetd.parallel.mesh import MeshError, replicas
+from cetd.parallel.mesh import MeshError
 from cetd.parallel.shards import Share, shard, share, shares
 
 
@@ -63,11 +63,3 @@ def test_a_degree_beyond_the_model_names_what_is_too_few(
 ) -> None:
     with pytest.raises(MeshError, match=f"parallel.tensor=3: {field} .*use at most 2"):
         shares(config, 3, 0)
-
-
-def test_a_degree_that_does_not_divide_the_workers_names_the_nearest() -> None:
-    assert replicas(6, 3) == 2
-    with pytest.raises(MeshError, match=r"parallel.tensor=3 .* parallel.workers=4: use 3 or 6 workers"):
-        replicas(4, 3)
-    with pytest.raises(MeshError, match="use 3 workers"):
-        replicas(2, 3)

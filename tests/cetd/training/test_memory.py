@@ -92,14 +92,6 @@ def group(request: pytest.FixtureRequest) -> Iterator[None]:
     dist.destroy_process_group()
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.mark.parametrize("name", COMBINATIONS)
 @pytest.mark.usefixtures("group")
 def test_the_plan_is_within_a_tenth_of_the_measured_peak(name: str) -> None:

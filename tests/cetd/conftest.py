@@ -1,5 +1,7 @@
 """One thread: the models are small, and threads that wait for each other on a busy machine cost minutes."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 
 import pytest
