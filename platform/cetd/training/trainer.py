@@ -14,6 +14,7 @@ from typing import Protocol
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.fsdp.sharded_grad_scaler import ShardedGradScaler
 
 from cetd.config.train import TrainJobConfig
 from cetd.data.example import Example
@@ -22,7 +23,7 @@ from cetd.models.dropout import seeded
 from cetd.models.encoder_decoder import EncoderDecoder
 from cetd.parallel.collectives import summed
 from cetd.parallel.engine import Engine, TorchEngine
-from cetd.parallel.mesh import Mesh, MeshError
+from cetd.parallel.mesh import Mesh
 from cetd.parallel.sharding import shard_model
 from cetd.parallel.shards import Shard, shares
 from cetd.training.batches import Batch, make_batch, summed_loss
@@ -64,11 +65,9 @@ class Trainer:
         """Take the model over: it is cut to this process's part and moved to ``device``.
 
         Raises:
-            MeshError: the tensor-parallel degree is more than the model's heads, units or tokens, or the precision is
-                fp16, whose overflows the processes of a group would not agree on.
+            MeshError: the tensor-parallel degree is more than the model's heads, units or tokens.
+            ValueError: the precision is fp16, and the engine DeepSpeed.
         """
-        if precision == "fp16" and mesh.tensor > 1:
-            raise MeshError(f"parallel.tensor={mesh.tensor}: not with precision=fp16; use fp32, or bf16 where there is")
         self.config, self.mesh, self.device, self.data = config, mesh, device, data
         self.precision: Precision = precision
         self.first = shares(model.config, mesh.tensor, mesh.tensor_rank).vocabulary.first
@@ -141,7 +140,7 @@ def _engine(
 ) -> Engine:
     clip = config.optimizer.clip
     if config.engine == "torch":
-        scaler = torch.GradScaler(next(model.parameters()).device.type, enabled=precision == "fp16")
+        scaler = _scaler(next(model.parameters()).device, mesh, precision)
         return TorchEngine(model, make_optimizer(model, config.optimizer), clip, mesh, cut, scaler)
     if precision == "fp16":
         raise ValueError("engine=deepspeed: not with precision=fp16; use precision=fp32, or engine=torch")
@@ -150,6 +149,14 @@ def _engine(
     groups, settings = parameter_groups(model, config.optimizer), adamw_settings(config.optimizer)
     passes = config.batch_size // mesh.data, config.accumulation
     return DeepSpeedEngine(model, groups, settings, clip, mesh, cut, config.deepspeed, passes)
+
+
+def _scaler(device: torch.device, mesh: Mesh, precision: Precision) -> torch.GradScaler:
+    """The loss scaling of fp16. Replicas see the same gradients; shares of a model do not, and agree on overflows."""
+    fp16 = precision == "fp16"
+    if mesh.tensor_group is None:
+        return torch.GradScaler(device.type, enabled=fp16)
+    return ShardedGradScaler(device.type, enabled=fp16, process_group=mesh.tensor_group)
 
 
 def all_agree(flag: bool, device: torch.device) -> bool:

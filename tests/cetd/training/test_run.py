@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from cetd.config import DecoderConfig
 from cetd.config.train import TrainJobConfig
-from cetd.models.decoder import Decoder
-from cetd.parallel.mesh import Mesh, MeshError
+from cetd.parallel.mesh import make_mesh
 from cetd.parallel.processes import run
 from cetd.training.checkpoint import latest
 from cetd.training.trainer import Trainer
-from tests.cetd.training.training import Mapped, curve, job, train, trainer_of
+from tests.cetd.training.training import Mapped, curve, job, model_of, train, trainer_of
 
 
 def in_process(rank: int, jobs: list[tuple[TrainJobConfig, Path]]) -> None:
@@ -104,9 +103,25 @@ def test_a_loss_that_is_no_number_ends_the_run_and_names_the_last_good_checkpoin
     assert f"the last good checkpoint is {newest}" in outcome.message
 
 
-def test_fp16_is_refused_where_its_overflows_would_not_be_agreed_on() -> None:
-    with pytest.raises(MeshError, match=r"parallel.tensor=2: not with precision=fp16; use fp32"):
-        Trainer(Decoder(DecoderConfig()), Mapped(8), job(), Mesh(tensor=2), "fp16", torch.device("cpu"))
+def fp16_in_process(rank: int, tensor: int) -> list[tuple[float, bool, float]]:
+    """Loss, whether it overflowed, and scale of each step, from a scale that is too large for fp16."""
+    config = job(**spread(tensor, tensor), optimizer={"learning_rate": 3e-3})
+    trainer = Trainer(model_of(config), Mapped(50), config, make_mesh(tensor), "fp16", torch.device("cpu"))
+    scaler = trainer.engine.scaler
+    scaler.load_state_dict(scaler.state_dict() | {"scale": 2.0**30})
+    steps = [(trainer.train_step(), scaler.get_scale()) for _ in range(24)]
+    return [(step.loss, not math.isfinite(step.grad_norm), scale) for step, scale in steps]
+
+
+def test_shares_of_a_model_agree_on_the_overflows_of_fp16() -> None:
+    [alone] = run(1, fp16_in_process, 1)
+    first, second = run(2, fp16_in_process, 2)
+    assert first == second
+    assert 1 < first[-1][2] == alone[-1][2] < 2**30
+    assert [overflowed for _, overflowed, _ in first][:2] == [True, True]
+    assert not first[-1][1]
+    assert [loss for loss, _, _ in first] == pytest.approx([loss for loss, _, _ in alone], rel=1e-2)
+    assert first[-1][0] < first[0][0]
 
 
 def test_every_gradient_is_finite_and_not_zero() -> None:
