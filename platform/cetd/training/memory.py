@@ -129,14 +129,13 @@ class _States:
 def _states(setting: Setting, sizes: tuple[int, ...]) -> _States:
     """Of the plain engine, or of DeepSpeed's ZeRO, whose share of everything is one of ``replicas``.
 
-    AdamW's denominators are of all parameters at once on a GPU (foreach), on a CPU of the two largest; with ZeRO a
-    CPU makes those of its whole share, and a GPU's update is one kernel. ZeRO updates weights of its own, and flattens
-    its gradients for that.
+    A GPU's update is one kernel. On a CPU AdamW makes denominators: of the two largest parameters, and with ZeRO of its
+    whole share. ZeRO updates weights of its own, and flattens its gradients for that.
     """
     weights, largest = FULL * sum(sizes), FULL * max(sizes)
     share = -(-weights // setting.replicas)
     if not setting.zero:
-        denominators = 2 * largest if setting.on_cpu else weights
+        denominators = 2 * largest if setting.on_cpu else 0
         return _States(_MOMENTS * weights, weights, weights + denominators, host=0)
     last_bucket = min(FULL * BUCKET, weights) if setting.zero == 2 else 0
     if setting.offload:

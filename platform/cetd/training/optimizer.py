@@ -15,8 +15,9 @@ from cetd.config import OptimizerConfig
 
 
 def make_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.AdamW:
-    """AdamW over the model's parameters."""
-    return torch.optim.AdamW(parameter_groups(model, config), **adamw_settings(config))
+    """AdamW over the model's parameters; on a GPU the kernel that makes no tensors of its own."""
+    fused = next(model.parameters()).is_cuda
+    return torch.optim.AdamW(parameter_groups(model, config), fused=fused, **adamw_settings(config))
 
 
 def parameter_groups(model: nn.Module, config: OptimizerConfig) -> list[dict[str, Any]]:
