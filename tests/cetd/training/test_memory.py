@@ -178,8 +178,8 @@ def test_the_total_counts_what_is_there_together() -> None:
     plan = memory(RELU, Setting(1, 8, 8, generated_rows=512))
     assert plan.kv_cache > plan.gradients + plan.activations + plan.transient
     assert plan.total == plan.weights + plan.optimizer + plan.kv_cache
-    plan = memory(RELU, Setting(1, 8, 8, on_cpu=True))
-    assert plan.total == plan.weights + plan.optimizer + plan.update
+    plan = memory(RELU, Setting(1, 8, 8, zero=1, on_cpu=True))
+    assert plan.total == plan.weights + plan.optimizer + plan.communication + plan.update
 
 
 def test_a_large_model_is_planned_without_memory_for_it() -> None:
