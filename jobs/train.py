@@ -107,7 +107,9 @@ def _connected(config: TrainJobConfig) -> AbstractContextManager[None]:
     from actors.cluster import connected
 
     parallel = config.parallel
-    log.info("starting %d workers, %d to a replica", parallel.workers, parallel.tensor)
+    zero = f", ZeRO {config.deepspeed.stage}{' offloaded' * config.deepspeed.offload}"
+    engine = config.engine + zero * (config.engine == "deepspeed")
+    log.info("starting %d workers, %d to a replica, engine %s", parallel.workers, parallel.tensor, engine)
     return connected(parallel.cpus * parallel.workers, parallel.gpus * parallel.workers, ROOT)
 
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
 from cetd.config.train import DeepSpeedConfig
-from cetd.parallel.engine import MOMENTS, UPDATES
+from cetd.parallel.engine import MOMENTS, UPDATES, updates_device
 from cetd.parallel.mesh import Mesh
 
 # The most numbers that are communicated at a time. DeepSpeed's default of 500 million takes 2 GB.
@@ -95,7 +95,8 @@ class DeepSpeedEngine:
         from deepspeed.utils import safe_get_full_optimizer_state as full
 
         found = {key: state for key in MOMENTS if (state := full(parameter, key)) is not None}
-        return {**found, UPDATES: torch.tensor(float(self._states()[0][UPDATES]))}
+        [first, *_] = self._states().values()
+        return {**found, UPDATES: torch.tensor(float(first[UPDATES]))}
 
     def restore(self, parameter: nn.Parameter, moments: Mapping[str, Tensor]) -> None:
         from deepspeed.utils import safe_set_full_fp32_param, safe_set_full_optimizer_state
@@ -105,26 +106,25 @@ class DeepSpeedEngine:
             safe_set_full_optimizer_state(parameter, moments[key].to(parameter.device), key)
         self._set_updates(float(moments[UPDATES]))
 
-    def _states(self) -> list[dict[str, Any]]:
-        """AdamW's states of the flat pieces that this process updates."""
+    def _states(self) -> dict[Tensor, dict[str, Any]]:
+        """The flat pieces that this process updates, and AdamW's states of each."""
         optimizer = self._zero.optimizer
-        return [optimizer.state[piece] for group in optimizer.param_groups for piece in group["params"]]
+        return {piece: optimizer.state[piece] for group in optimizer.param_groups for piece in group["params"]}
 
     def _make_states(self) -> None:
         """The states that AdamW would make in its first update.
 
         DeepSpeed looks for them after the update of the first group of parameters, and finds none of the second's.
         """
-        optimizer = self._zero.optimizer
-        for group in optimizer.param_groups:
-            for piece in group["params"]:
-                optimizer.state[piece] |= {key: torch.zeros_like(piece) for key in MOMENTS}
+        for piece, states in self._states().items():
+            states |= {key: torch.zeros_like(piece) for key in MOMENTS}
         self._set_updates(0.0)
         self._zero._lazy_init_hp_params_optimizer_state()
 
     def _set_updates(self, number: float) -> None:
-        for states in self._states():
-            states[UPDATES] = int(number) if self._zero.cpu_offload else torch.tensor(number)
+        for piece, states in self._states().items():
+            device = updates_device(self._zero.optimizer, piece)
+            states[UPDATES] = int(number) if self._zero.cpu_offload else torch.tensor(number, device=device)
 
 
 class _Neighbours:

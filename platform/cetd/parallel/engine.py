@@ -24,6 +24,11 @@ MOMENTS = ("exp_avg", "exp_avg_sq")
 UPDATES = "step"
 
 
+def updates_device(optimizer: torch.optim.Optimizer, parameter: Tensor) -> torch.device:
+    """Where AdamW has the number of a parameter's updates: a fused kernel reads it beside the parameter."""
+    return parameter.device if optimizer.defaults.get("fused") else torch.device("cpu")
+
+
 class Engine(Protocol):
     """Of one process. All processes call the same methods in the same order."""
 
@@ -94,7 +99,8 @@ class TorchEngine:
 
     def restore(self, parameter: nn.Parameter, moments: Mapping[str, Tensor]) -> None:
         self._optimizer.state[parameter] = {
-            name: moment if name == UPDATES else moment.to(parameter.device) for name, moment in moments.items()
+            name: moment.to(updates_device(self._optimizer, parameter) if name == UPDATES else parameter.device)
+            for name, moment in moments.items()
         }
 
     def _norm(self) -> float:
