@@ -1,5 +1,5 @@
 """python -m jobs.bench feedback [--config configs/feedback/demo.yaml] [--iterations 30] [section.field=value …]
-python -m jobs.bench train [--steps 3] [--rounds 2] [--compile]
+python -m jobs.bench train [--shapes cetd-512 …] [--steps 3] [--rounds 2] [--compile]
 python -m jobs.bench tp [--degrees 2 3] [--steps 3] [--rounds 2]
 python -m jobs.bench forward [PRESET …] [--source 128] [--target 32]
 
@@ -44,6 +44,7 @@ def main(argv: list[str] | None = None) -> None:
     loop.add_argument("--iterations", type=int, default=30, help="policy updates per mode")
     loop.add_argument("overrides", nargs="*", metavar="section.field=value")
     training = names.add_parser("train", help="this trainer against Hugging Face's models with a plain loop")
+    training.add_argument("--shapes", nargs="+", help="cetd-512 lm-512 (on a CPU) cetd-1b lm-1b (on a GPU)")
     training.add_argument("--steps", type=int, default=3, help="timed steps per round and side")
     training.add_argument("--rounds", type=int, default=2, help="turns that each side has")
     training.add_argument("--compile", action="store_true", help="try torch.compile for both sides as well")
@@ -63,29 +64,39 @@ def main(argv: list[str] | None = None) -> None:
             case "feedback":
                 feedback(arguments.config, arguments.iterations, arguments.overrides)
             case "train":
-                train(arguments.steps, arguments.rounds, arguments.compile)
+                train(arguments.shapes, arguments.steps, arguments.rounds, arguments.compile)
             case "tp":
                 tensor_parallel(arguments.degrees, arguments.steps, arguments.rounds)
             case "forward":
                 forward(arguments.presets, arguments.source, arguments.target, arguments.passes)
 
 
-def train(steps: int, rounds: int, compiled: bool) -> dict[str, Any]:
-    """Time both sides on each shape and print the table; returns what is written as JSON."""
-    from cetd.evaluation.bench_training import SHAPES, compare
+def train(shapes: Sequence[str] | None, steps: int, rounds: int, compiled: bool) -> dict[str, Any]:
+    """Time both sides on each shape, by default the device's, and print the table; returns what is written as JSON.
+
+    Raises:
+        ValueError: a shape is not known.
+    """
+    import torch
+
+    from cetd.evaluation.bench_training import ON_CPU, ON_GPU, SHAPES, compare
     from cetd.evaluation.provenance import provenance
 
-    results = {name: compare(shape, steps, rounds, compiled) for name, shape in SHAPES.items()}
+    names = shapes or (ON_GPU if torch.cuda.is_available() else ON_CPU)
+    if unknown := set(names) - set(SHAPES):
+        raise ValueError(f"shapes: {min(unknown)!r} is not known; known: {', '.join(SHAPES)}")
+    results = {name: compare(SHAPES[name], steps, rounds, compiled) for name in names}
     report = {"benchmark": "train", "steps": steps, "rounds": rounds, "results": results, **provenance()}
     durable.write_text(runs_root(None) / "bench" / "train.json", json.dumps(report, indent=2))
     table = Table(title="Training", title_justify="left")
-    for column in ("shape", "side", "way", "tokens/s", "step", "peak memory", "ratio"):
+    for column in ("shape", "side", "way", "tokens/s", "step", "peak memory", "MFU", "ratio"):
         table.add_column(column, justify="right")
     for name, result in results.items():
         for side in ("ours", "hugging_face"):
             one = result[side]
             ratio = f"{result['ratio']:.2f}" if side == "ours" else ""
             figures = f"{one['tokens_per_s']:,.0f}", f"{one['step_s']:.2f} s", f"{one['peak_bytes'] / 2**30:.2f} GiB"
+            figures += ("" if one["mfu"] is None else f"{one['mfu']:.0%}",)
             table.add_row(name, side.replace("_", " "), one["way"], *figures, ratio)
     Console().print(table)
     return report

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cetd.config import DecoderConfig, EncoderDecoderConfig, validate
+from cetd.config import DecoderConfig, EncoderDecoderConfig, preset, validate
 from cetd.config.train import TrainJobConfig
 from cetd.data.example import Example
 from cetd.data.tokenizer import PAD_ID
@@ -26,6 +26,7 @@ from cetd.models.encoder_decoder import EncoderDecoder
 from cetd.models.huggingface import reference_config
 from cetd.parallel.mesh import Mesh
 from cetd.parallel.processes import run
+from cetd.training import duration
 from cetd.training.batches import IGNORED, make_batch
 from cetd.training.optimizer import make_optimizer
 from cetd.training.precision import Precision, autocast, choose
@@ -73,9 +74,9 @@ SHAPES = {
             decoder_layers=6,
             dropout=0.1,
         ),
-        8,
-        512,
-        128,
+        batch=8,
+        source=512,
+        target=128,
     ),
     "lm-512": Shape(
         DecoderConfig(
@@ -89,19 +90,23 @@ SHAPES = {
             tied_lm_head=True,
             max_positions=1024,
         ),
-        8,
-        256,
-        256,
+        batch=8,
+        source=256,
+        target=256,
     ),
+    "cetd-1b": Shape(preset("cetd-1b"), batch=16, source=1024, target=512),
+    "lm-1b": Shape(preset("lm-1b"), batch=8, source=1024, target=1024),
 }
+ON_CPU, ON_GPU = ("cetd-512", "lm-512"), ("cetd-1b", "lm-1b")
 
 
 def compare(shape: Shape, steps: int, rounds: int, compiled: bool) -> dict[str, Any]:
     """Time both sides on ``shape``, ``rounds`` times ``steps`` steps each after one that is not counted.
 
     Returns:
-        For each side its tokens per second (median step), peak memory in bytes and the way that was fastest; and
-        ``ratio``, ours over theirs.
+        For each side its tokens per second (median step), peak memory in bytes, the way that was fastest, and ``mfu``,
+        the share of the device's rate in matrix products that the step's operations take (Chowdhery et al. 2022,
+        appendix B; None where the rate is not known, as of CPUs); and ``ratio``, ours over theirs.
     """
     ways = [(side, way) for side in (OURS, *_attentions(shape.model)) for way in (False, True)[: 1 + compiled]]
     measured: dict[tuple[str, bool], list[Measured]] = {way: [] for way in ways}
@@ -124,14 +129,32 @@ def _fastest(shape: Shape, measured: dict[tuple[str, bool], list[Measured]]) -> 
                 "tokens_per_s": shape.tokens / second,
                 "step_s": second,
                 "peak_bytes": max(run.peak for run in runs),
+                "mfu": utilisation(shape, second, _device_name(), _precision()),
             }
         )
     return max(found, key=lambda one: one["tokens_per_s"])
 
 
+def utilisation(shape: Shape, second: float, device: str, precision: Precision) -> float | None:
+    """The share of a device's rate that a step of so many seconds reaches; None where its rate is not known."""
+    found = duration.device_named(device)
+    if found is None:
+        return None
+    operations = shape.batch * duration.operations_per_example(shape.model, shape.source, shape.target)
+    return duration.seconds(operations, found, precision, gpus=1, utilisation=1.0) / second
+
+
+def _device_name() -> str:
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+
+
+def _precision() -> Precision:
+    return choose("auto", torch.cuda.get_device_capability() if torch.cuda.is_available() else None)
+
+
 def _measure(rank: int, side: str, shape: Shape, steps: int, with_compile: bool) -> Measured:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    precision = choose("auto", torch.cuda.get_device_capability() if device.type == "cuda" else None)
+    precision = _precision()
     if side == OURS:
         step, _ = our_step(shape, Mesh(), device, precision, with_compile)
     else:

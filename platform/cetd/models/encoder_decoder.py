@@ -35,7 +35,8 @@ class RelativePositions(nn.Module):
         query = torch.arange(offset, offset + queries, device=device)
         key = torch.arange(keys, device=device)
         bias = self.embedding(self.bucket(key[None, :] - query[:, None]))  # (query, key, heads)
-        return bias.permute(2, 0, 1).unsqueeze(0)
+        # Contiguous: the fused kernels of GPUs read a row of keys at a time.
+        return bias.permute(2, 0, 1).contiguous().unsqueeze(0)
 
     def bucket(self, relative: Tensor) -> Tensor:
         """Bucket of each relative position (key - query): exact when near, logarithmic when far."""

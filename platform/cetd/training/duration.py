@@ -75,6 +75,12 @@ def seconds(operations: float, device: Device, precision: Precision, gpus: int, 
     return operations / (device.rates[precision] * gpus * utilisation)
 
 
+def device_named(name: str) -> Device | None:
+    """The device of a name such as NVIDIA H200 or Tesla P40; None where its rates are not known here."""
+    words = name.lower().replace(" ", "")
+    return next((device for key, device in DEVICES.items() if key in words), None)
+
+
 def _encoder_decoder(model: EncoderDecoderConfig, source: int, target: int) -> int:
     """Operations of the layers, forward."""
     inner = model.n_heads * model.d_kv
