@@ -104,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--device", default="p40", help="for its rate and precision (p40)")
     add("--precision", choices=("auto", "fp32", "fp16", "bf16"), default="auto", help="auto: by device")
     add("--tensor", type=_positive, metavar="N", help="GPUs that hold one replica between them")
-    add("--zero", type=int, choices=(0, 1, 2), default=0, help="ZeRO stage over the replicas (0)")
+    add("--zero", type=int, choices=(0, 1, 2), help="ZeRO stage over the replicas (the phase's)")
     add("--offload", action="store_true", help="optimizer states on the host; needs --zero")
     add("--recompute", action=argparse.BooleanOptionalAction, help="compute layers again in backward")
     add("--batch", type=_positive, metavar="N", help="examples per forward pass, over all replicas")
@@ -144,12 +144,13 @@ def _report(arguments: argparse.Namespace) -> _Report:
         gpu_memory=memory or device.memory,
         generates=arguments.phase == 3,
     )
-    degrees = [n for n in divisors(work.gpus) if n >= config.parallel.tensor and batch % (work.gpus // n) == 0]
+    degrees = [n for n in divisors(work.gpus) if batch % (work.gpus // n) == 0]
+    configured = config.deepspeed if config.engine == "deepspeed" and arguments.zero is None else None
     asked = Way(
         batch=batch,
-        tensor=arguments.tensor or next(iter(degrees), 1),
-        zero=arguments.zero,
-        offload=arguments.offload,
+        tensor=arguments.tensor or next((n for n in degrees if n >= config.parallel.tensor), degrees[-1]),
+        zero=configured.stage if configured else arguments.zero or 0,
+        offload=arguments.offload or bool(configured and configured.offload),
         recompute=config.recompute_activations if arguments.recompute is None else arguments.recompute,
     )
     plans = {"asked": planned(work, asked), "cheapest": cheapest(work)}

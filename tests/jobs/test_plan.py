@@ -56,6 +56,39 @@ def test_the_cheapest_way_is_shown_as_overrides_that_training_takes(capsys: pyte
     assert config.engine == "deepspeed"
 
 
+@pytest.mark.parametrize("phase", [1, 2, 3, 4])
+def test_each_phase_fits_the_p40s_that_it_is_configured_for(phase: int) -> None:
+    config = load(TrainJobConfig, ROOT / "configs" / "train" / f"phase{phase}.yaml")
+    zero = config.engine == "deepspeed"
+    plan = planned(
+        Work(
+            model=config.model,
+            step_size=config.batch_size * config.accumulation,
+            input_tokens=config.data.max_input_tokens,
+            output_tokens=config.data.max_output_tokens,
+            precision="fp32",
+            gpus=config.parallel.workers,
+            gpu_memory=DEVICES["p40"].memory,
+        ),
+        Way(
+            batch=config.batch_size,
+            tensor=config.parallel.tensor,
+            zero=config.deepspeed.stage if zero else 0,
+            offload=zero and config.deepspeed.offload,
+            recompute=config.recompute_activations,
+        ),
+    )
+    assert plan.fits, f"{plan.missing / 1e9:.1f} GB missing"
+
+
+def test_zero_is_the_phases_unless_another_stage_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    phase4 = ["--model", "cetd-5b", "--phase", "4", "--gpus", "3"]
+    asked = found(capsys, *phase4)["asked"]
+    assert (asked["tensor"], asked["zero"], asked["offload"], asked["fits"]) == (3, 1, True, True)
+    asked = found(capsys, *phase4, "--zero", "0")["asked"]
+    assert (asked["zero"], asked["offload"], asked["fits"]) == (0, False, False)
+
+
 def test_what_fits_and_what_is_missing_agree_with_the_total(capsys: pytest.CaptureFixture[str]) -> None:
     plan = found(capsys, *P40S)
     for way in (plan["asked"], plan["cheapest"]):

@@ -47,6 +47,9 @@ class DeepSpeedEngine:
             groups: AdamW's groups of parameters, ``settings`` what it is made with.
             cut: names of the parameters of which this process holds a part.
             passes: rows of a forward pass of this replica, and forward passes per update.
+
+        Raises:
+            ValueError: the optimizer for offload cannot be compiled here.
         """
         device = next(model.parameters()).device
         # DeepSpeed allocates a whole bucket, however little there is to fill it with.
@@ -181,7 +184,12 @@ def _optimizer(
     if offload:
         from deepspeed.ops.adam import DeepSpeedCPUAdam
 
-        return DeepSpeedCPUAdam(groups, **settings)
+        try:
+            return DeepSpeedCPUAdam(groups, **settings)
+        except RuntimeError as error:
+            raise ValueError(
+                f"deepspeed.offload=true: {error} Install a C++ compiler, or set deepspeed.offload=false"
+            ) from error
     return torch.optim.AdamW(groups, fused=device.type == "cuda", **settings)
 
 

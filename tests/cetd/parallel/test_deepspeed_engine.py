@@ -62,6 +62,13 @@ def test_engines_go_on_from_each_others_checkpoints(tmp_path: Path) -> None:
     assert curve(handed) == pytest.approx(curve(tmp_path / "plain"), rel=1e-4)
 
 
+def test_without_a_compiler_offload_is_refused_with_a_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CXX", "/bin/false")
+    monkeypatch.setenv("TORCH_EXTENSIONS_DIR", str(tmp_path))  # where nothing is compiled yet
+    with pytest.raises(RuntimeError, match=r"ValueError: deepspeed.offload=true: .* Install a C\+\+ compiler, or set"):
+        run(1, in_process, [(zero(1, True), tmp_path / "run")])
+
+
 def test_fp16_is_refused_before_and_after_the_device_is_known() -> None:
     with pytest.raises(ConfigError, match=r"precision=fp16: not with engine=deepspeed; use fp32"):
         zero(1, True, precision="fp16")
