@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,9 @@ def _mlflow(config: TrainJobConfig, names: dict[str, str]) -> Iterator[Told]:
     from mlflow.exceptions import MlflowException
     from ray.air.integrations.mlflow import setup_mlflow
 
+    # By default a server that does not answer is waited for by minutes, at each line again.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
     uri, experiment = config.tracking.mlflow_uri or "", config.tracking.mlflow_experiment
     try:
         if "mlflow" in names:  # Ray goes on with a run that is active
@@ -102,18 +106,24 @@ def _mlflow(config: TrainJobConfig, names: dict[str, str]) -> Iterator[Told]:
     run = mlflow.active_run()
     assert run is not None
     names["mlflow"] = run.info.run_id
+    lost = False
 
     def told(line: Mapping[str, Any]) -> None:
+        nonlocal lost
+        if lost:
+            return
         try:
             mlflow.log_metrics(dict(scalars(line)), step=line["iteration"])
         except MlflowException as error:
-            # The run's own record is its folder: training does not end because a tracker has.
-            log.warning("step %d is not on MLflow: %s", line["iteration"], _line(error))
+            # The run's own record is its folder: training neither ends nor waits because a tracker is gone.
+            lost = True
+            log.warning("MLflow has no steps from %d on: %s", line["iteration"], _line(error))
 
     try:
         yield told
     finally:
-        mlflow.end_run()
+        with suppress(MlflowException):  # said above
+            mlflow.end_run()
 
 
 def _line(error: Exception) -> str:

@@ -70,7 +70,7 @@ def run(config: TrainJobConfig, folder: RunFolder) -> dict[str, Any]:
 
     begun = time.monotonic()
     told = Progress(folder.path)
-    with _connected(config), tracking(config, folder.path) as tracked:
+    with tracking(config, folder.path) as tracked, _connected(config):
         outcome = train(config, folder.path, lambda line: (told(line), tracked(line)))
     summary = {
         **asdict(outcome),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,19 @@ def test_weights_and_biases_has_the_steps_and_the_same_run_after_a_stop(tmp_path
     losses = re.findall(rb"loss\x82\x01.([\d.]+)", files[1].read_bytes())
     assert [float(loss) for loss in losses] == pytest.approx([1 / 3] * len(losses))
     assert losses
+
+
+def test_a_run_goes_on_without_a_store_that_is_gone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store = tmp_path / "store"
+    with tracking(job(tracking={"mlflow_uri": f"file:{store}"}), tmp_path) as told:
+        name = json.loads((tmp_path / "tracking.json").read_text())["mlflow"]
+        [run] = store.glob(f"*/{name}")
+        shutil.rmtree(run)
+        for line in lines(1, 3):
+            told(line)
+    assert [record.getMessage().partition(":")[0] for record in caplog.records if record.name == "train"] == [
+        "MLflow has no steps from 1 on"
+    ]
 
 
 def test_without_trackers_nothing_is_written(tmp_path: Path) -> None:

@@ -74,6 +74,7 @@ def test_a_loss_that_diverges_ends_the_run_with_one_line(tmp_path: Path) -> None
             "error: parallel.tensor=5: n_heads=4 leaves a process without any",
         ),
         (["start=/nowhere"], "error: /nowhere: no config.json there"),
+        (["tracking.mlflow_uri=nowhere:1"], "error: tracking.mlflow_uri=nowhere:1: "),
         (["tokenizer=/nowhere"], "error: tokenizer=/nowhere: no tokenizer.json there"),
         (
             ["data.max_input_tokens=9"],
