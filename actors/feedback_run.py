@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from cetd.feedback.rollout import Rollout
 from cetd.feedback.schedule import Schedule
 from cetd.models import huggingface
 from cetd.run_folder import RunFolder
+from cetd.sandbox.admission import measured
 from cetd.sandbox.sandbox import Sandbox
 from cetd.training import checkpoint
 
@@ -53,7 +53,7 @@ def check(config: FeedbackJobConfig) -> Apps:
         if part.path is not None:
             huggingface.read_config(part.path)
     apps = load_apps(config.apps)
-    Sandbox(config.sandbox).close()
+    Sandbox(config.sandbox, apps.requirements).close()
     return apps
 
 
@@ -70,13 +70,13 @@ async def run(config: FeedbackJobConfig, apps: Apps, folder: RunFolder, root: Pa
         log.info("resuming: %d of %d iterations have ended", len(schedule.ended), config.loop.iterations)
     llms = [ReconstructionLLM(c, models.llms[c.name], models.revisions[c.name]) for c in config.llms]
     record = RunRecord(folder, config.loop.iterations, schedule.version, frozenset(schedule.ended))
-    workers = RolloutWorkers(config, models.policy, llms, record.busy)
+    workers = RolloutWorkers(config, models.policy, llms, record.busy, apps.requirements)
     learner = LearnerClient(_learner_setup(config, folder, models), folder.path)
     try:
         log.info("starting %d engines, the policy, the sandbox and the learner", len(llms))
         await asyncio.gather(workers.start(), learner.start())
         curriculum = await _admit(config, apps, models, workers, folder)
-        _remember(workers, record, apps, config)
+        _remember(workers, record, curriculum, config)
         loop = FeedbackLoop(config, curriculum, _sources(curriculum.train, models), schedule, workers, learner, record)
         loop.restore()
         with record.progress:
@@ -129,17 +129,11 @@ async def _admit(
         admission = folder.read_json(folder.admission)
     else:
         log.info("admitting %d apps: each reference runs %d times", len(candidates), config.sandbox.admission_runs)
-        admitted, quarantined = await workers.admit(candidates)
-        admission = {
-            "timeout_s": {app.app_id: app.timeout_s for app in admitted},
-            "quarantined": {one.app_id: one.reason for one in quarantined},
-        }
+        admission = (await workers.admit(candidates)).record
         folder.write_json(folder.admission, admission)
         for app_id, reason in admission["quarantined"].items():
             log.warning("quarantined %s: %s", app_id, reason)
-    timeouts = admission["timeout_s"]
-    train = [replace(app, timeout_s=timeouts[app.app_id]) for app in apps.train[:needed] if app.app_id in timeouts]
-    heldout = [replace(app, timeout_s=timeouts[app.app_id]) for app in apps.heldout if app.app_id in timeouts]
+    train, heldout = (measured(some, admission) for some in (apps.train[:needed], apps.heldout))
     shown = {app.app_id: {"source": app.source_text, "interface": app.interface.text} for app in heldout}
     folder.write_json(folder.apps, shown)
     return Curriculum(train, heldout, config.loop.apps_per_iteration, config.run.seed)
@@ -150,7 +144,7 @@ def _sources(apps: list[App], models: Models) -> dict[str, list[int]]:
     return {app.app_id: tokenizer.encode(app.source_text) for app in apps}
 
 
-def _remember(workers: RolloutWorkers, record: RunRecord, apps: Apps, config: FeedbackJobConfig) -> None:
+def _remember(workers: RolloutWorkers, record: RunRecord, apps: Curriculum, config: FeedbackJobConfig) -> None:
     """The reward cache as it was when the run was interrupted."""
     by_id = {app.app_id: app for app in (*apps.train, *apps.heldout)}
     sampling = {llm.name: llm.sampling for llm in config.llms}

@@ -26,7 +26,7 @@ from cetd.feedback.cache import RewardCache, program_key
 from cetd.feedback.leakage import leakage
 from cetd.feedback.rewards import reward
 from cetd.feedback.rollout import Reconstruction, Rollout, Sample
-from cetd.sandbox.admission import Quarantined
+from cetd.sandbox.admission import Admission
 from cetd.sandbox.outcome import Outcome, Unscored
 
 NO_ANSWER = "no answer from the engine within its deadline and retries"
@@ -50,6 +50,7 @@ class RolloutWorkers:
         policy_folder: Any,
         llms: Sequence[ReconstructionLLM],
         on_busy: Callable[[Busy], None],
+        requirements: Sequence[str],
     ) -> None:
         self.cache = RewardCache()
         self.llms = list(llms)
@@ -59,7 +60,7 @@ class RolloutWorkers:
             PolicyActor.options(num_cpus=policy.cpus, num_gpus=policy.gpus).remote(policy, policy_folder)
             for _ in range(policy.replicas)
         ]
-        self._sandbox = SandboxPool(config.sandbox, self.cache, on_busy)
+        self._sandbox = SandboxPool(config.sandbox, self.cache, on_busy, requirements)
 
     async def start(self) -> None:
         """Bring everything up.
@@ -82,8 +83,8 @@ class RolloutWorkers:
             **{llm.config.name: [await llm.process_id()] for llm in self.llms},
         }
 
-    async def admit(self, apps: Sequence[App]) -> tuple[list[App], list[Quarantined]]:
-        """Run the references; apps come back with measured timeouts, in their order."""
+    async def admit(self, apps: Sequence[App]) -> Admission:
+        """Run the references; apps come back with what was measured, in their order."""
         return await self._sandbox.admit(apps)
 
     async def collect(self, draw: Draw, apps: Sequence[App], weights: Weights) -> list[Rollout]:

@@ -15,18 +15,18 @@ import ray
 
 from actors.busy import Busy, busy
 from cetd.config import SandboxConfig
-from cetd.data.app import App
-from cetd.sandbox.admission import Quarantined, admit
+from cetd.data.app import App, Suite
+from cetd.sandbox.admission import Admission, admit
 from cetd.sandbox.outcome import Outcome
 from cetd.sandbox.sandbox import Sandbox
 
 
 @dataclass(frozen=True)
 class TestRun:
-    """A program, the tests it is judged by, and the wall-clock limit in seconds; texts by relative path."""
+    """A program (texts by relative path), the suite it is judged by, and the wall-clock limit in seconds."""
 
     program: Mapping[str, str]
-    tests: Mapping[str, str]
+    suite: Suite
     timeout_s: float
 
 
@@ -38,9 +38,9 @@ CONCURRENT_BATCHES = 8
 class SandboxActor:
     """Holds one sandbox with its warm fork server."""
 
-    def __init__(self, config: SandboxConfig) -> None:
+    def __init__(self, config: SandboxConfig, requirements: Sequence[str]) -> None:
         self._config = config
-        self._sandbox = Sandbox(config)
+        self._sandbox = Sandbox(config, requirements)
         self._slots = ThreadPoolExecutor(config.slots)
 
     def process_id(self) -> int:
@@ -50,10 +50,10 @@ class SandboxActor:
         """One outcome per run, in order."""
         with busy("test", f"sandbox-{os.getpid()}") as interval:
             outcomes = list(
-                self._slots.map(lambda r: self._sandbox.run(r.program, r.tests, timeout_s=r.timeout_s), runs)
+                self._slots.map(lambda r: self._sandbox.run(r.program, r.suite, timeout_s=r.timeout_s), runs)
             )
         return outcomes, interval
 
-    def admit(self, apps: Sequence[App]) -> tuple[list[App], list[Quarantined]]:
+    def admit(self, apps: Sequence[App]) -> Admission:
         """Apps whose reference passes its tests every time, and the others with the reason."""
         return admit(apps, self._sandbox, self._config.admission_runs)

@@ -16,17 +16,23 @@ from actors.sandbox import CONCURRENT_BATCHES, SandboxActor, TestRun
 from cetd.config import SandboxConfig
 from cetd.data.app import App
 from cetd.feedback.cache import RewardCache, outcome_key
-from cetd.sandbox.admission import Quarantined
+from cetd.sandbox.admission import Admission
 from cetd.sandbox.outcome import Outcome, Unscored
 
 
 class SandboxPool:
     """Owns the sandbox actors; for one event loop. A lost actor is Ray's to restart."""
 
-    def __init__(self, config: SandboxConfig, cache: RewardCache, on_busy: Callable[[Busy], None]) -> None:
+    def __init__(
+        self,
+        config: SandboxConfig,
+        cache: RewardCache,
+        on_busy: Callable[[Busy], None],
+        requirements: Sequence[str] = (),
+    ) -> None:
         self._config, self._cache, self._on_busy = config, cache, on_busy
         actor: Any = SandboxActor.options(num_cpus=config.cpus, max_concurrency=CONCURRENT_BATCHES)
-        self._actors: list[Any] = [actor.remote(config) for _ in range(config.replicas)]
+        self._actors: list[Any] = [actor.remote(config, requirements) for _ in range(config.replicas)]
         # By outcome key, the task whose result will hold the outcome.
         self._running: dict[str, asyncio.Task[dict[str, Outcome]]] = {}
 
@@ -34,10 +40,9 @@ class SandboxPool:
         """The actors' processes, once they are up."""
         return list(await asyncio.gather(*(actor.process_id.remote() for actor in self._actors)))
 
-    async def admit(self, apps: Sequence[App]) -> tuple[list[App], list[Quarantined]]:
-        """Run the references; apps come back with measured timeouts, in their order."""
-        answers = await asyncio.gather(*(actor.admit.remote(share) for actor, share in self._shares(apps)))
-        return [app for admitted, _ in answers for app in admitted], [q for _, out in answers for q in out]
+    async def admit(self, apps: Sequence[App]) -> Admission:
+        """Run the references; apps come back with what was measured, in their order."""
+        return Admission.of(await asyncio.gather(*(actor.admit.remote(share) for actor, share in self._shares(apps))))
 
     async def outcomes(self, programs: Sequence[tuple[str, App]]) -> list[Outcome]:
         """One outcome per (program, app), in order; ``Unscored`` where the sandbox failed beyond its retries."""
@@ -50,7 +55,7 @@ class SandboxPool:
             if cached := self._cache.get_outcome(key):
                 known[key] = cached
             else:
-                asked[key] = TestRun({f"{app.interface.module}.py": program}, app.tests, app.timeout_s)
+                asked[key] = TestRun({f"{app.interface.module}.py": program}, app.suite, app.timeout_s)
         if asked:
             self._running |= dict.fromkeys(asked, asyncio.create_task(self._judge(asked)))
         waited_for = {self._running[key] for key in keys if key not in known}

@@ -18,6 +18,7 @@ from cetd.data.apps import load_apps
 from cetd.evaluation.record import stored_rollouts
 from cetd.feedback.rollout import Reconstruction
 from cetd.run_folder import RunFolder, RunFolderError
+from cetd.sandbox.admission import measured
 from cetd.sandbox.outcome import Outcome, Scored, Unscored
 from cetd.sandbox.sandbox import Sandbox
 from jobs.command_line import one_line_errors
@@ -54,11 +55,12 @@ def replay(run: Path, most: int = 0) -> int:
     chosen = list(distinct.values())[: most or None]
     print(f"{run}: {len(chosen)} distinct programs of {len(distinct)}")
     different = 0
-    with Sandbox(config.sandbox) as sandbox, ThreadPoolExecutor(config.sandbox.slots) as slots:
+    requirements = sorted({name for stored in chosen for name in stored.app.requirements})
+    with Sandbox(config.sandbox, requirements) as sandbox, ThreadPoolExecutor(config.sandbox.slots) as slots:
 
         def again(stored: Stored) -> Outcome:
             program = {f"{stored.app.interface.module}.py": stored.reconstruction.program}
-            return sandbox.run(program, stored.app.tests, timeout_s=stored.app.timeout_s)
+            return sandbox.run(program, stored.app.suite, timeout_s=stored.app.timeout_s)
 
         for stored, outcome in zip(chosen, slots.map(again, chosen), strict=True):
             if _essence(outcome) != _essence(stored.reconstruction.outcome):
@@ -71,7 +73,8 @@ def replay(run: Path, most: int = 0) -> int:
 
 def _stored(folder: RunFolder, config: FeedbackJobConfig) -> Iterator[Stored]:
     apps = load_apps(config.apps)
-    by_id = {app.app_id: app for app in (*apps.train, *apps.heldout)}
+    admitted = measured((*apps.train, *apps.heldout), folder.read_json(folder.admission))
+    by_id = {app.app_id: app for app in admitted}
     for rollouts in stored_rollouts(folder.path):
         for rollout in rollouts:
             for reconstruction in rollout.reconstructions:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -21,11 +22,31 @@ class Interface:
         return "\n".join(self.signatures)
 
 
+Runner = Literal["script", "pytest"]
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Tests and how they are run; texts and bytes by relative path.
+
+    ``runner`` is ``script`` (top-level ``test_*`` functions, or assert statements, each a test) or ``pytest``, with
+    its ``arguments``; of a script suite those name the files that are run. ``files`` are there for program and tests,
+    read-only. Where ``expected`` names tests, just those count: one that did not run is an error.
+    """
+
+    tests: Mapping[str, str]
+    runner: Runner = "script"
+    arguments: tuple[str, ...] = ()
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    expected: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class App:
     """Sources, tests and interface of an app; texts by relative path.
 
-    ``reference`` is a program that passes the tests, by default the source itself.
+    ``reference`` is a program that passes the tests, by default the source itself; ``test_ids`` are those it passed
+    when the app was admitted (none before that). ``requirements`` name distributions that program and tests import.
     """
 
     app_id: str
@@ -34,10 +55,20 @@ class App:
     interface: Interface
     timeout_s: float
     reference: Mapping[str, str] = field(default_factory=dict)
+    runner: Runner = "script"
+    arguments: tuple[str, ...] = ()
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    requirements: tuple[str, ...] = ()
+    test_ids: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.reference:
             object.__setattr__(self, "reference", dict(self.source))
+
+    @property
+    def suite(self) -> Suite:
+        """The tests as the sandbox runs them."""
+        return Suite(self.tests, self.runner, self.arguments, self.files, self.test_ids)
 
     @property
     def source_text(self) -> str:

@@ -18,6 +18,11 @@ class Apps:
     train: Sequence[App]
     heldout: Sequence[App]
 
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        """What any of them imports."""
+        return tuple(sorted({name for app in (*self.train, *self.heldout) for name in app.requirements}))
+
 
 def load_apps(config: MicroAppsConfig | FolderAppsConfig) -> Apps:
     """

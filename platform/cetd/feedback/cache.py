@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
 from typing import TypeVar
 
@@ -44,7 +44,8 @@ def program_key(requirements: str, interface: str, revision: str, sampling: Samp
 def outcome_key(program: str, app: App, limits: SandboxConfig) -> str:
     """Key of what the program comes to under the app's tests and the sandbox's limits."""
     bounds = {name: getattr(limits, name) for name in LIMITS} | {"app_timeout_s": app.timeout_s}
-    return _digest("outcome", program, app.interface.module, dict(app.tests), bounds)
+    suite = asdict(app.suite) | {"files": {path: blake2b(data).hexdigest() for path, data in app.files.items()}}
+    return _digest("outcome", program, app.interface.module, suite, app.requirements, bounds)
 
 
 def _digest(*parts: object) -> str:

@@ -1,13 +1,16 @@
 """Admission: an app is used only after its own reference has passed all its tests, several times, in the sandbox.
 
-So a test that fails by itself, or only sometimes, never turns into a reward. Timeouts come from what was measured.
+So a test that fails by itself, or only sometimes, never turns into a reward. Timeouts, and the tests that count, come
+from what was measured. How often the same test of the same program ended differently is the noise floor of rewards.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Any
 
 from cetd.data.app import App
 from cetd.sandbox.outcome import NAMES, Crashed, Outcome, Scored, Unscored
@@ -24,12 +27,57 @@ class Quarantined:
     reason: str
 
 
-def admit(
-    apps: Sequence[App], sandbox: Sandbox, runs: int, *, floor_s: float = 1.0, factor: float = 10.0
-) -> tuple[list[App], list[Quarantined]]:
-    """Run each app's reference ``runs`` times; (admitted, quarantined), both in the order given.
+@dataclass(frozen=True)
+class Admission:
+    """Apps to use with what was measured, apps not to use, and the noise: of ``test_runs``, so many ``flips``.
 
-    Admitted apps have ``timeout_s = max(floor_s, factor * slowest run)``, in seconds.
+    A flip is a test's result that differs from what the same test of the same program came to most often.
+    """
+
+    apps: tuple[App, ...] = ()
+    quarantined: tuple[Quarantined, ...] = ()
+    test_runs: int = 0
+    flips: int = 0
+
+    @property
+    def noise_floor(self) -> float:
+        """Upper 95 % bound of the share of results that are chance: (flips + 3) / runs, at least the rule of three."""
+        return min(1.0, (self.flips + 3) / self.test_runs) if self.test_runs else 1.0
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What a run keeps of it, as plain data; see :func:`measured`."""
+        return {
+            "measured": {app.app_id: {"timeout_s": app.timeout_s, "test_ids": app.test_ids} for app in self.apps},
+            "quarantined": {one.app_id: one.reason for one in self.quarantined},
+            "test_runs": self.test_runs,
+            "flips": self.flips,
+            "noise_floor": self.noise_floor,
+        }
+
+    @staticmethod
+    def of(parts: Iterable[Admission]) -> Admission:
+        """Several admissions as one, in their order."""
+        parts = list(parts)
+        return Admission(
+            tuple(app for part in parts for app in part.apps),
+            tuple(one for part in parts for one in part.quarantined),
+            sum(part.test_runs for part in parts),
+            sum(part.flips for part in parts),
+        )
+
+
+def measured(apps: Iterable[App], record: Mapping[str, Any]) -> list[App]:
+    """Of ``apps`` those that were admitted, by a record, with what was measured."""
+    found = ((app, record["measured"].get(app.app_id)) for app in apps)
+    return [replace(app, timeout_s=of["timeout_s"], test_ids=tuple(of["test_ids"])) for app, of in found if of]
+
+
+def admit(apps: Sequence[App], sandbox: Sandbox, runs: int, *, floor_s: float = 1.0, factor: float = 10.0) -> Admission:
+    """Run each app's reference ``runs`` times; apps stay in the order given.
+
+    Admitted apps have ``timeout_s = max(floor_s, factor * slowest run)``, in seconds, and as ``test_ids`` the tests
+    that count from then on.
 
     Raises:
         ValueError: ``runs`` is not positive.
@@ -37,29 +85,62 @@ def admit(
     if runs < 1:
         raise ValueError(f"runs={runs}: an app is admitted by at least one run of its reference")
 
-    def judge(app: App) -> App | Quarantined:
-        slowest = 0.0
-        for number in range(1, runs + 1):
-            outcome = _run(app, sandbox)
-            if not (isinstance(outcome, Scored) and outcome.passed == outcome.total):
-                return Quarantined(app.app_id, f"run {number} of {runs}: {_complaint(outcome)}")
-            slowest = max(slowest, outcome.seconds)
-        return replace(app, timeout_s=max(floor_s, factor * slowest))
+    def judge(app: App) -> Admission:
+        outcomes = [_run(app, sandbox) for _ in range(runs)]
+        test_runs, flips = _noise(outcomes)
+        if complaint := _complaint(outcomes):
+            return Admission((), (Quarantined(app.app_id, complaint),), test_runs, flips)
+        passed = [outcome for outcome in outcomes if isinstance(outcome, Scored)]
+        timeout_s = max(floor_s, factor * max(outcome.seconds for outcome in passed))
+        test_ids = tuple(test.test_id for test in passed[0].tests)
+        return Admission((replace(app, timeout_s=timeout_s, test_ids=test_ids),), (), test_runs, flips)
 
     with ThreadPoolExecutor(sandbox.slots) as pool:
-        judged = list(pool.map(judge, apps))
-    return [app for app in judged if isinstance(app, App)], [app for app in judged if isinstance(app, Quarantined)]
+        return Admission.of(pool.map(judge, apps))
 
 
 def _run(app: App, sandbox: Sandbox) -> Outcome:
-    outcome = sandbox.run(app.reference, app.tests, app.timeout_s)
+    outcome = sandbox.run(app.reference, app.suite, app.timeout_s)
     for _ in range(_TRIES - 1):
         if isinstance(outcome, Unscored):
-            outcome = sandbox.run(app.reference, app.tests, app.timeout_s)
+            outcome = sandbox.run(app.reference, app.suite, app.timeout_s)
     return outcome
 
 
-def _complaint(outcome: Outcome) -> str:
+def _results(outcome: Outcome) -> dict[str, str]:
+    """How each test ended; of a run that did not get to its tests, how that did."""
+    if isinstance(outcome, Scored):
+        return {test.test_id: test.outcome for test in outcome.tests}
+    return {"": NAMES[type(outcome)]}
+
+
+def _noise(outcomes: Sequence[Outcome]) -> tuple[int, int]:
+    """(results, those that differ from the same test's most frequent one); runs that we lost say nothing."""
+    scored = [_results(outcome) for outcome in outcomes if not isinstance(outcome, Unscored)]
+    total = flips = 0
+    for test_id in sorted({test_id for results in scored for test_id in results}):
+        ends = Counter(results.get(test_id, "absent") for results in scored)
+        total += len(scored)
+        flips += len(scored) - max(ends.values())
+    return total, flips
+
+
+def _complaint(outcomes: Sequence[Outcome]) -> str | None:
+    """Why an app whose reference came to these outcomes is not used; None for one that is."""
+    failed = [number for number, outcome in enumerate(outcomes) if not _is_right(outcome)]
+    if failed:
+        said = f"run {failed[0] + 1} of {len(outcomes)}: {_said(outcomes[failed[0]])}"
+        return said if len(failed) == len(outcomes) else f"unstable, {len(failed)} of {len(outcomes)} failed; {said}"
+    if any(_results(outcome) != _results(outcomes[0]) for outcome in outcomes):
+        return "unstable: not all runs had the same tests"
+    return None
+
+
+def _is_right(outcome: Outcome) -> bool:
+    return isinstance(outcome, Scored) and outcome.passed == outcome.total
+
+
+def _said(outcome: Outcome) -> str:
     match outcome:
         case Scored(passed, total, tests=tests):
             first = next(test for test in tests if test.outcome != "passed")

@@ -1,15 +1,21 @@
-"""Plain data as tagged bytes: the only values that cross between a judge and a candidate.
+"""Values as tagged bytes: all that crosses between a judge and a candidate.
 
-Closed to None, bool, int, float (bit for bit), str, bytes, list, tuple, dict, set and frozenset; subclasses are sent as
-their plain base. Decoding builds exact builtin types, so nothing that arrives carries code: no pickle, no eval.
-Size and depth are bounded on both ways; a value outside of that, or bytes that were not made here, raise EncodingError.
+Plain data crosses by value: None, bool, int, float (bit for bit), str, bytes, list, tuple, dict, set, frozenset, and
+complex, Decimal, Fraction, dates and times, range, deque. Subclasses of those are sent as their base. Anything else
+crosses as a reference, which the ``refer`` and ``resolve`` of the two ends turn into plain data and back; without them
+it is refused. Decoding builds exact builtin types, so nothing that arrives carries code: no pickle, no eval. Size and
+depth are bounded on both ways; a value outside of that, or bytes that were not made here, raise EncodingError.
 Runs inside the sandbox too: standard library only.
 """
 
 from __future__ import annotations
 
+import datetime
 import struct
+from collections import deque
 from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 MAX_BYTES = 4 << 20
@@ -17,30 +23,59 @@ MAX_DEPTH = 100
 
 _COUNT = struct.Struct("<cI")
 _FLOAT = struct.Struct("<cd")
+_REFERENCE, _RICH = b"R", b"x"
 _CONTAINERS: dict[bytes, Callable[[list[Any]], Any]] = {b"l": list, b"t": tuple, b"S": set, b"z": frozenset}
 _SEQUENCES: tuple[tuple[type, bytes], ...] = ((list, b"l"), (tuple, b"t"), (set, b"S"), (frozenset, b"z"))
 _SINGLES = {None: b"N", True: b"T", False: b"F"}
+_UNKNOWN = object()
+# The other plain types: what each is made of, and how it is made again.
+_PARTS: dict[type, tuple[str, Callable[[Any], tuple[Any, ...]]]] = {
+    complex: ("complex", lambda value: (value.real, value.imag)),
+    Decimal: ("decimal", lambda value: (str(value),)),
+    Fraction: ("fraction", lambda value: (value.numerator, value.denominator)),
+    datetime.datetime: ("datetime", lambda value: (value.isoformat(), value.fold)),
+    datetime.date: ("date", lambda value: (value.isoformat(),)),
+    datetime.time: ("time", lambda value: (value.isoformat(), value.fold)),
+    datetime.timedelta: ("timedelta", lambda value: (value.days, value.seconds, value.microseconds)),
+    range: ("range", lambda value: (value.start, value.stop, value.step)),
+    deque: ("deque", lambda value: (list(value), value.maxlen)),
+}
+_MADE: dict[str, Callable[..., Any]] = {
+    "complex": complex,
+    "decimal": Decimal,
+    "fraction": Fraction,
+    "datetime": lambda text, fold: datetime.datetime.fromisoformat(text).replace(fold=fold),
+    "date": datetime.date.fromisoformat,
+    "time": lambda text, fold: datetime.time.fromisoformat(text).replace(fold=fold),
+    "timedelta": datetime.timedelta,
+    "range": range,
+    "deque": deque,
+}
+
+# A value that has no plain form -> plain data that stands for it, or None; and back.
+Refer = Callable[[Any], "tuple[Any, ...] | None"]
+Resolve = Callable[["tuple[Any, ...]"], Any]
 
 
 class EncodingError(ValueError):
     """A value that is not plain data or too large, or bytes that do not decode."""
 
 
-def encode(value: object, max_bytes: int = MAX_BYTES) -> bytes:
-    """Bytes of a plain value.
+def encode(value: object, max_bytes: int = MAX_BYTES, refer: Refer | None = None) -> bytes:
+    """Bytes of a value; ``refer`` is asked first about what is not of an exactly plain type.
 
     Raises:
         EncodingError: a type outside the closed set, nesting beyond MAX_DEPTH, or more than ``max_bytes``.
     """
     out = bytearray()
-    _encode(value, out, max_bytes, MAX_DEPTH)
+    _encode(value, out, max_bytes, MAX_DEPTH, refer)
     if len(out) > max_bytes:
         raise EncodingError(f"the value takes more than {max_bytes} bytes")
     return bytes(out)
 
 
-def decode(data: bytes) -> Any:
-    """The value of ``data``, in exact builtin types.
+def decode(data: bytes, resolve: Resolve | None = None) -> Any:
+    """The value of ``data``, in exact builtin types and what ``resolve`` makes of references.
 
     Raises:
         EncodingError: bytes that :func:`encode` did not make.
@@ -48,7 +83,7 @@ def decode(data: bytes) -> Any:
     if len(data) > MAX_BYTES:
         raise EncodingError(f"{len(data)} bytes exceed the limit of {MAX_BYTES}")
     try:
-        value, end = _decode(data, 0, MAX_DEPTH)
+        value, end = _decode(data, 0, MAX_DEPTH, resolve)
     except (struct.error, IndexError, UnicodeDecodeError, TypeError) as error:  # TypeError: an unhashable key
         raise EncodingError(f"malformed data: {error}") from None
     if end != len(data):
@@ -56,22 +91,30 @@ def decode(data: bytes) -> Any:
     return value
 
 
-def _encode(value: Any, out: bytearray, max_bytes: int, depth: int) -> None:
+def _encode(value: Any, out: bytearray, max_bytes: int, depth: int, refer: Refer | None) -> None:
     if depth == 0:
         raise EncodingError(f"the value nests deeper than {MAX_DEPTH}")
     if len(out) > max_bytes:  # here, and not only at the end: shared parts can unfold without bound
         raise EncodingError(f"the value takes more than {max_bytes} bytes")
+    if refer is not None and type(value) not in _EXACT and (reference := refer(value)) is not None:
+        out += _REFERENCE
+        _encode(reference, out, max_bytes, depth - 1, refer)
+        return
     for kind, tag in _SEQUENCES:
         if isinstance(value, kind):
             out += _COUNT.pack(tag, len(value))
             for item in kind.__iter__(value):
-                _encode(item, out, max_bytes, depth - 1)
+                _encode(item, out, max_bytes, depth - 1, refer)
             return
     if isinstance(value, dict):
         out += _COUNT.pack(b"d", len(value))
         for key, item in dict.items(value):
-            _encode(key, out, max_bytes, depth - 1)
-            _encode(item, out, max_bytes, depth - 1)
+            _encode(key, out, max_bytes, depth - 1, refer)
+            _encode(item, out, max_bytes, depth - 1, refer)
+    elif type(value) in _PARTS:
+        name, parts = _PARTS[type(value)]
+        out += _RICH
+        _encode((name, *parts(value)), out, max_bytes, depth - 1, refer)
     else:
         _encode_scalar(value, out, max_bytes)
 
@@ -98,16 +141,18 @@ def _blob(tag: bytes, data: bytes, out: bytearray) -> None:
     out += data
 
 
-def _decode(data: bytes, at: int, depth: int) -> tuple[Any, int]:
+def _decode(data: bytes, at: int, depth: int, resolve: Resolve | None) -> tuple[Any, int]:
     if depth == 0:
         raise EncodingError(f"the data nests deeper than {MAX_DEPTH}")
     tag = data[at : at + 1]
-    if tag == b"N":
-        return None, at + 1
-    if tag in (b"T", b"F"):
-        return tag == b"T", at + 1
+    single = _TAGGED_SINGLES.get(tag, _UNKNOWN)
+    if single is not _UNKNOWN:
+        return single, at + 1
     if tag == b"f":
         return _FLOAT.unpack_from(data, at)[1], at + _FLOAT.size
+    if tag in (_REFERENCE, _RICH):
+        parts, end = _decode(data, at + 1, depth - 1, resolve)
+        return (_made(parts) if tag == _RICH else _resolved(parts, resolve)), end
     _, count = _COUNT.unpack_from(data, at)
     at += _COUNT.size
     if count > len(data) - at:  # every item takes a byte at least
@@ -117,14 +162,14 @@ def _decode(data: bytes, at: int, depth: int) -> tuple[Any, int]:
     if tag == b"d":
         mapping = {}
         for _ in range(count):
-            key, at = _decode(data, at, depth - 1)
-            mapping[key], at = _decode(data, at, depth - 1)
+            key, at = _decode(data, at, depth - 1, resolve)
+            mapping[key], at = _decode(data, at, depth - 1, resolve)
         return mapping, at
     if tag not in _CONTAINERS:
         raise EncodingError(f"malformed data: unknown tag {tag!r}")
     items = []
     for _ in range(count):
-        item, at = _decode(data, at, depth - 1)
+        item, at = _decode(data, at, depth - 1, resolve)
         items.append(item)
     return _CONTAINERS[tag](items), at
 
@@ -133,3 +178,25 @@ def _scalar(tag: bytes, data: bytes) -> int | str | bytes:
     if tag == b"i":
         return int.from_bytes(data, "little", signed=True)
     return data.decode("utf-8", "surrogatepass") if tag == b"s" else data
+
+
+def _made(parts: Any) -> Any:
+    match parts:
+        case (str(name), *arguments) if name in _MADE:
+            try:
+                return _MADE[name](*arguments)
+            except (ValueError, TypeError, AttributeError, ArithmeticError) as error:
+                raise EncodingError(f"malformed data: {name}: {error}") from None
+    raise EncodingError("malformed data: a value of no known type")
+
+
+def _resolved(parts: Any, resolve: Resolve | None) -> Any:
+    if resolve is None or not isinstance(parts, tuple):
+        raise EncodingError("malformed data: a reference where there is none")
+    return resolve(parts)
+
+
+_EXACT = frozenset(
+    {type(None), bool, int, float, str, bytes, bytearray, dict, *_PARTS, *(kind for kind, _ in _SEQUENCES)}
+)
+_TAGGED_SINGLES = {tag: value for value, tag in _SINGLES.items()}

@@ -15,14 +15,36 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cetd.config import SandboxConfig
 from cetd.errors import InfrastructureError
+from cetd.sandbox.namespaces import FILES
+from cetd.sandbox.packages import JUDGES, entries
+from cetd.sandbox.pytest_runner import JUDGING
+from cetd.sandbox.server import PACKAGES
 
 # The code of the server in the order of its imports; standard library only.
-_INSIDE = ("encoding", "protocol", "seccomp", "namespaces", "sources", "remote", "candidate", "judge", "slot", "server")
+_INSIDE = (
+    "encoding",
+    "protocol",
+    "seccomp",
+    "namespaces",
+    "sources",
+    "exports",
+    "answers",
+    "candidate",
+    "proxies",
+    "remote",
+    "results",
+    "script_runner",
+    "pytest_runner",
+    "judge",
+    "slot",
+    "server",
+)
 _BOOT = """
 import json, sys, types
 with open(int(sys.argv[1]), encoding="utf-8") as file:
@@ -47,6 +69,14 @@ for folder in folders:
                 importlib.import_module(file.partition(".")[0])
             except ImportError:  # its library is not installed here, so no program can have it either
                 continue
+for package in sys.argv[1:]:
+    for folder, _, files in os.walk(package):
+        for file in files:
+            if ".so" in file:
+                try:
+                    ctypes.CDLL(os.path.join(folder, file))
+                except OSError:  # finds its libraries only once its package is imported, or is for another machine
+                    continue
 libraries = []
 @ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p)
 def visit(info, size, data):
@@ -81,20 +111,21 @@ class PythonFiles:
 
 
 @functools.cache
-def python_files(python: str) -> PythonFiles:
-    """Ask ``python`` what it needs.
+def python_files(python: str, packages: tuple[str, ...] = ()) -> PythonFiles:
+    """Ask ``python`` what it needs, and what the compiled modules in folders of ``packages`` need.
 
     Raises:
         SandboxUnavailable: it does not run.
     """
     try:
-        probe = subprocess.run([python, "-I", "-S", "-c", _PROBE], capture_output=True, text=True, check=True)
+        command = [python, "-I", "-S", "-c", _PROBE, *packages]
+        probe = subprocess.run(command, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError) as error:
         detail = getattr(error, "stderr", "") or str(error)
         raise SandboxUnavailable(f"python={python}: does not run: {detail.strip()}") from None
     found = json.loads(probe.stdout)
     folders = tuple(found["folders"])
-    libraries = (name for name in found["libraries"] if not name.startswith(folders))
+    libraries = (name for name in found["libraries"] if not name.startswith((*folders, *packages)))
     return PythonFiles(found["executable"], folders, tuple(dict.fromkeys(libraries)))
 
 
@@ -103,8 +134,8 @@ def base_python() -> str:
     return getattr(sys, "_base_executable", None) or sys.executable
 
 
-def arguments(bwrap: str, files: PythonFiles, *, root: bool) -> list[str]:
-    """The bubblewrap command line up to the command.
+def arguments(bwrap: str, files: PythonFiles, packages: Mapping[str, str], *, root: bool) -> list[str]:
+    """The bubblewrap command line up to the command; ``packages`` are shown too (place inside -> path here).
 
     As real root the user namespace is made by the server, once it has left root: bubblewrap would map root into it,
     and root is exempt from the limit on processes.
@@ -122,20 +153,26 @@ def arguments(bwrap: str, files: PythonFiles, *, root: bool) -> list[str]:
         command += ["--dir", path]
     for path in files.folders:
         command += ["--ro-bind", path, path]
-        for packages in ("site-packages", "dist-packages"):
-            hidden = os.path.join(path, packages)
+        for installed in ("site-packages", "dist-packages"):
+            hidden = os.path.join(path, installed)
             if os.path.isdir(hidden):
                 command += ["--tmpfs", hidden, "--remount-ro", hidden]
     for path in (files.executable, *files.libraries):
         command += ["--ro-bind", os.path.realpath(path), path]
+    for folder in (PACKAGES, JUDGING):
+        command += ["--dir", folder]
+    for place, path in packages.items():
+        command += ["--ro-bind", path, place]
     for path in _DEVICES:
         command += ["--dev-bind", path, path]
-    command += ["--proc", "/proc", "--dir", "/tmp", "--remount-ro", "/", "--clearenv"]
+    command += ["--proc", "/proc", "--dir", "/tmp", "--dir", FILES, "--remount-ro", "/", "--clearenv"]
     environment = {
         "HOME": "/tmp",
         "LANG": "C.UTF-8",
         "LD_LIBRARY_PATH": ":".join(dict.fromkeys(os.path.dirname(path) for path in files.libraries)),
         "MALLOC_ARENA_MAX": "1",  # an arena per thread would use up the address space that a program may map
+        "OMP_NUM_THREADS": "1",  # numeric libraries would make a thread per core, and count as processes
+        "OPENBLAS_NUM_THREADS": "1",
         "PYTHONHASHSEED": "0",  # the same program orders its sets in the same way in every run
     }
     for name, value in environment.items():
@@ -167,18 +204,20 @@ class ServerProcess:
         SandboxUnavailable: bubblewrap is missing, or may not make namespaces here.
     """
 
-    def __init__(self, limits: SandboxConfig, python: str) -> None:
+    def __init__(self, limits: SandboxConfig, python: str, requirements: Sequence[str]) -> None:
         bwrap = shutil.which("bwrap")
         if bwrap is None:
             raise SandboxUnavailable("bubblewrap is not installed: install the package that has bwrap (bubblewrap)")
-        files = python_files(python)
+        packages = {f"{PACKAGES}/{name}": path for name, path in entries(tuple(requirements)).items()}
+        packages |= {f"{JUDGING}/{name}": path for name, path in entries(JUDGES).items()}
+        files = python_files(python, tuple(packages.values()))
         pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(limits.slots)]
         self.slots = [ours for ours, _ in pairs]
         self._lifeline, theirs = socket.socketpair()
         inside = [theirs, *(socket for _, socket in pairs)]
         lifeline, *slots = (socket.fileno() for socket in inside)
         bundle, self._log = _memory_file("bundle", _bundle(limits, slots, lifeline)), os.memfd_create("log")
-        command = arguments(bwrap, files, root=os.geteuid() == 0)
+        command = arguments(bwrap, files, packages, root=os.geteuid() == 0)
         command += [files.executable, "-P", "-s", "-S", "-B", "-X", "utf8", "-c", _BOOT, str(bundle)]
         self._process: subprocess.Popen[bytes] | None = None
         self._failure: OSError | None = None

@@ -23,8 +23,10 @@ _START = struct.Struct(f"<Q{SUITE_BYTES}sd")
 _DONE = struct.Struct("<QBBiiddq")
 _LENGTH = struct.Struct("<I")
 
-# Precedes each request and each answer of a call channel.
+# Precedes each frame of a call channel: a request's number is repeated by its answer. The judge's requests count from
+# one; those of the candidate, which only come while the judge waits for an answer, carry none.
 SEQUENCE = struct.Struct("<Q")
+OWN_REQUEST = SEQUENCE.pack(0)
 
 
 class Start(NamedTuple):

@@ -14,10 +14,12 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Self
 
 from cetd.config import SandboxConfig
+from cetd.data.app import Suite
 from cetd.sandbox.encoding import EncodingError, encode
 from cetd.sandbox.launch import REMEDY, SandboxUnavailable, ServerProcess, base_python
 from cetd.sandbox.outcome import Crashed, Outcome, Scored, Unscored
@@ -38,14 +40,17 @@ class _ServerLostError(Exception):
 class Sandbox:
     """Runs programs under ``limits``, up to ``limits.slots`` at once; safe to share between threads.
 
-    ``python`` is the interpreter inside, by default the one below this environment.
+    ``requirements`` name installed distributions that programs and tests may import. ``python`` is the interpreter
+    inside, by default the one below this environment.
 
     Raises:
         SandboxUnavailable: this machine does not let programs be isolated; nothing runs without.
+        ValueError: a requirement is not met.
     """
 
-    def __init__(self, limits: SandboxConfig, python: str | None = None) -> None:
+    def __init__(self, limits: SandboxConfig, requirements: Sequence[str] = (), python: str | None = None) -> None:
         self._limits = limits
+        self._requirements = tuple(requirements)
         self._python = python or base_python()
         self._lock = threading.Lock()
         self._free_slots = threading.Semaphore(limits.slots)
@@ -71,21 +76,27 @@ class Sandbox:
         server = self._server
         return server.pid if server else None
 
-    def run(self, program: Mapping[str, str], tests: Mapping[str, str], timeout_s: float | None = None) -> Outcome:
-        """Run ``tests`` against ``program`` (texts by relative path); waits for a free slot first.
+    def run(
+        self, program: Mapping[str, str], suite: Suite | Mapping[str, str], timeout_s: float | None = None
+    ) -> Outcome:
+        """Run the tests of ``suite`` against ``program`` (texts by relative path); waits for a free slot first.
 
-        ``timeout_s`` is the wall clock in seconds of the run, by default that of the limits. Of the tests' files, those
-        that define top-level ``test_*`` functions are executed, and the others can be imported by them.
+        ``timeout_s`` is the wall clock in seconds of the run, by default that of the limits. Tests alone are a plain
+        script suite.
         """
+        suite = suite if isinstance(suite, Suite) else Suite(suite)
         timeout_s = self._limits.timeout_s if timeout_s is None else timeout_s
         try:
-            job = encode({"tests": dict(tests), "program_paths": list(program)})
+            job = encode(asdict(suite) | {"program_paths": list(program)})
         except EncodingError as error:
             return Unscored(f"the tests cannot be sent: {error}")
         try:
-            text = encode(dict(program))
+            text = encode((dict(program), dict(suite.files)))
         except EncodingError as error:
             return Crashed(f"the program cannot be sent: {error}", 0.0)
+        return self._run_encoded(text, job, timeout_s, suite.expected)
+
+    def _run_encoded(self, text: bytes, job: bytes, timeout_s: float, expected: Sequence[str]) -> Outcome:
         suite = hashlib.blake2b(job, digest_size=SUITE_BYTES).digest()
         with self._free_slots:
             try:
@@ -101,7 +112,7 @@ class Sandbox:
                 self._discard(server, slot)
                 raise
             self._release(server, slot)
-        return outcome_of(raw, self._limits)
+        return outcome_of(raw, self._limits, expected)
 
     def close(self) -> None:
         """End the server and every run in it."""
@@ -116,7 +127,7 @@ class Sandbox:
         self.close()
 
     def _start(self) -> None:
-        self._server = ServerProcess(self._limits, self._python)
+        self._server = ServerProcess(self._limits, self._python, self._requirements)
         self._idle = list(self._server.slots)
         self._suites = {}
 

@@ -13,6 +13,7 @@ import os
 import select
 import signal
 import socket
+import sys
 from typing import Any
 
 from cetd.sandbox import namespaces
@@ -21,6 +22,8 @@ from cetd.sandbox.seccomp import Filter
 from cetd.sandbox.slot import Slot, as_child
 
 UNPRIVILEGED_UID = 65534
+# Where installed distributions are shown: those that apps require, and those that only judges load.
+PACKAGES = "/packages"
 # Loaded once, so that programs and tests that import them start at once; what they map, every fork has to copy.
 _WARM = (
     "bisect",
@@ -44,9 +47,10 @@ def main(config: dict[str, Any]) -> None:
     """
     if os.geteuid() == 0:
         namespaces.become_unprivileged(UNPRIVILEGED_UID)
+    _load_random()
+    sys.path.append(PACKAGES)
     for name in _WARM:
         importlib.import_module(name)
-    _load_random()
     confinement = Confinement(
         uid=os.getuid(),
         gid=os.getgid(),

@@ -29,6 +29,7 @@ class Slot:
     def __init__(self, control: socket.socket, confinement: Confinement) -> None:
         self._control = control
         self._confinement = confinement
+        self._room = judge.Room(confinement.uid, confinement.gid, confinement.address_bytes)
         self._judge: _Judge | None = None
 
     def serve(self) -> None:
@@ -78,20 +79,20 @@ class Slot:
         if self._judge and (self._judge.suite != suite or readable(self._judge.line.fileno(), 0)):
             self._judge.end()
             self._judge = None
-        self._judge = self._judge or _Judge(suite)
+        self._judge = self._judge or _Judge(suite, self._room)
         return self._judge
 
 
 class _Judge:
     """A judge process that has, or is about to have, the tests of ``suite``."""
 
-    def __init__(self, suite: bytes) -> None:
+    def __init__(self, suite: bytes, room: judge.Room) -> None:
         self.suite = suite
         self.line, theirs = socket.socketpair()
-        self._pid, pidfd = namespaces.spawn()
+        self._pid, pidfd = namespaces.spawn(judge.NAMESPACES)
         if self._pid == 0:
             namespaces.keep_only([0, 1, 2, theirs.fileno()])
-            as_child(judge.main, socket.socket(fileno=3))
+            as_child(judge.main, socket.socket(fileno=3), room)
         theirs.close()
         os.close(pidfd)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,17 +35,20 @@ def read_verdict(fd: int) -> tuple[str, str, list[Any]] | None:
         return None
 
 
-def outcome_of(raw: RawRun, limits: SandboxConfig) -> Outcome:
-    """The outcome of a run under ``limits``."""
+def outcome_of(raw: RawRun, limits: SandboxConfig, expected: Sequence[str] = ()) -> Outcome:
+    """The outcome of a run under ``limits``; where tests are ``expected``, of just those."""
     done, output = raw.done, raw.output
     if done.timed_out or _ran_out_of_cpu(done, limits):
         return TimedOut(done.wall_s, output)
     state, reason, results = raw.verdict or ("no verdict", f"the judge's {_ending(done.judge_status)}", [])
     match state:
         case "done":
-            tests = tuple(TestResult(*result) for result in results)
+            tests = _counted([TestResult(*result) for result in results], expected)
             passed = sum(test.outcome == "passed" for test in tests)
             return Scored(passed, len(tests), done.wall_s, tests, output)
+        case "tests" if expected:  # they ran for the reference: it is the program that keeps them from running
+            tests = _counted([], expected, reason)
+            return Scored(0, len(tests), done.wall_s, tests, output)
         case "memory":
             return OutOfMemory(done.wall_s, output)
         case "died":
@@ -53,6 +57,16 @@ def outcome_of(raw: RawRun, limits: SandboxConfig) -> Outcome:
             return Crashed(reason, done.wall_s, output)
         case _:
             return Unscored(f"{state}: {reason}")
+
+
+def _counted(results: list[TestResult], expected: Sequence[str], reason: str = "") -> tuple[TestResult, ...]:
+    """All results, or those of the expected tests: a program cannot lessen what it is measured by."""
+    if not expected:
+        return tuple(results)
+    by_id = {result.test_id: result for result in results}
+    others = [result.message for result in results if result.test_id not in expected and result.message]
+    missing = reason or next(iter(others), "") or "did not run"
+    return tuple(by_id.get(test_id) or TestResult(test_id, "error", 0.0, missing) for test_id in expected)
 
 
 def _after_death(reason: str, raw: RawRun, limits: SandboxConfig) -> Outcome:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 import pytest
 
-from cetd.data.app import App, Interface
-from cetd.sandbox.admission import Quarantined, admit
+from cetd.data.app import App, Interface, Suite
+from cetd.sandbox.admission import Admission, Quarantined, admit, measured
 from cetd.sandbox.outcome import Outcome, Scored, TestResult, TimedOut, Unscored
 from cetd.sandbox.sandbox import Sandbox
 
@@ -29,7 +30,9 @@ class _Scripted(Sandbox):
     def slots(self) -> int:
         return 1
 
-    def run(self, program: Mapping[str, str], tests: Mapping[str, str], timeout_s: float | None = None) -> Outcome:
+    def run(
+        self, program: Mapping[str, str], suite: Suite | Mapping[str, str], timeout_s: float | None = None
+    ) -> Outcome:
         self.timeouts.append(timeout_s)
         return self._outcomes.pop(0)
 
@@ -48,33 +51,64 @@ def test_references_that_pass_are_admitted_and_others_quarantined_in_order(sandb
         _app("slow", "def f():\n    while True: pass\n"),
         _app("testless", "def f():\n    return 1\n", tests="x = 1\n"),
     ]
-    admitted, quarantined = admit(apps, sandbox, runs=2)
-    assert [app.app_id for app in admitted] == ["good", "fine"]
-    assert [app.app_id for app in quarantined] == ["wrong", "syntax", "slow", "testless"]
-    reasons = [app.reason for app in quarantined]
+    admission = admit(apps, sandbox, runs=2)
+    assert [app.app_id for app in admission.apps] == ["good", "fine"]
+    assert admission.apps[0].test_ids == ("test_app.py::test_one", "test_app.py::test_two")
+    assert [one.app_id for one in admission.quarantined] == ["wrong", "syntax", "slow", "testless"]
+    assert (admission.test_runs, admission.flips) == (16, 0)
+    reasons = [one.reason for one in admission.quarantined]
     assert reasons[0] == "run 1 of 2: passed 0 of 2 tests; test_app.py::test_one failed: assert f() == 1"
     assert reasons[1].startswith("run 1 of 2: crashed: SyntaxError")
     assert reasons[2] == "run 1 of 2: timed_out"
-    assert reasons[3] == "run 1 of 2: unscored: tests: no test_* function in test_app.py"
+    assert reasons[3] == "run 1 of 2: unscored: tests: no test_* function and no assertion in test_app.py"
 
 
 @pytest.mark.parametrize(("seconds", "timeout"), [((0.01, 0.02), 1.0), ((0.3, 0.2), 3.0)])
 def test_the_timeout_is_measured_from_the_slowest_run(seconds: tuple[float, float], timeout: float) -> None:
     app = _app("a", "x")
     sandbox = _Scripted(*map(_passed, seconds))
-    assert admit([app], sandbox, 2, floor_s=1.0, factor=10.0)[0][0].timeout_s == pytest.approx(timeout)
+    assert admit([app], sandbox, 2, floor_s=1.0, factor=10.0).apps[0].timeout_s == pytest.approx(timeout)
     assert sandbox.timeouts == [app.timeout_s] * 2
 
 
 def test_an_app_that_fails_once_is_quarantined() -> None:
-    admitted, quarantined = admit([_app("a", "x")], _Scripted(_passed(0.1), TimedOut(0.5)), 2)
-    assert (admitted, quarantined) == ([], [Quarantined("a", "run 2 of 2: timed_out")])
+    admission = admit([_app("a", "x")], _Scripted(_passed(0.1), TimedOut(0.5)), 2)
+    assert admission.apps == ()
+    assert admission.quarantined == (Quarantined("a", "unstable, 1 of 2 failed; run 2 of 2: timed_out"),)
+
+
+def test_flips_are_counted_into_the_noise_floor() -> None:
+    def ran(*ends: str) -> Scored:
+        tests = tuple(TestResult(f"t::{number}", end, 0.1) for number, end in enumerate(ends))  # pyright: ignore[reportArgumentType]
+        return Scored(ends.count("passed"), len(ends), 0.1, tests)
+
+    runs = [
+        ran("passed", "passed"),
+        ran("passed", "failed"),
+        ran("passed", "passed"),
+        Unscored("lost"),
+        Unscored("lost"),
+    ]
+    noisy = admit([_app("a", "x")], _Scripted(*runs), 4)
+    assert (noisy.test_runs, noisy.flips, noisy.apps) == (6, 1, ())
+    assert noisy.noise_floor == pytest.approx(4 / 6)
+    quiet = admit([_app("b", "x")], _Scripted(*[ran("passed")] * 100), 100)
+    both = Admission.of([noisy, quiet])
+    assert (both.test_runs, both.flips, [app.app_id for app in both.apps]) == (106, 1, ["b"])
+    assert both.noise_floor == pytest.approx(4 / 106)
+    assert Admission().noise_floor == 1.0
+
+
+def test_what_was_measured_is_read_back_from_the_record() -> None:
+    apps = [_app("a", "x"), _app("b", "x")]
+    admission = admit(apps, _Scripted(_passed(0.3), TimedOut(1.0)), 1)
+    assert measured(apps, json.loads(json.dumps(admission.record))) == list(admission.apps)
 
 
 def test_a_run_lost_by_the_sandbox_is_tried_again() -> None:
-    assert admit([_app("a", "x")], _Scripted(Unscored("lost"), _passed(0.1)), 1)[1] == []
+    assert admit([_app("a", "x")], _Scripted(Unscored("lost"), _passed(0.1)), 1).quarantined == ()
     lost = _Scripted(Unscored("lost"), Unscored("lost again"))
-    assert admit([_app("a", "x")], lost, 1)[1] == [Quarantined("a", "run 1 of 1: unscored: lost again")]
+    assert admit([_app("a", "x")], lost, 1).quarantined == (Quarantined("a", "run 1 of 1: unscored: lost again"),)
 
 
 def test_admission_without_runs_is_refused() -> None:

@@ -136,6 +136,8 @@ def top():
 def environment():
     return sorted(os.environ), os.getcwd()
 """
+    names = ["HOME", "LANG", "LD_LIBRARY_PATH", "MALLOC_ARENA_MAX", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "PWD"]
+    names += ["PYTHONHASHSEED"]
     hidden = [
         str(Path(__file__).resolve()),
         str(Path.home() / ".bashrc"),
@@ -156,7 +158,7 @@ def test_top():
     assert "tmp" in folders and not set(folders) & {{"etc", "work", "mnt", "var", "sys"}}
     assert (tmp, proc, dev) == ([], [], ["null", "random", "urandom", "zero"])
 def test_environment():
-    assert environment() == (["HOME", "LANG", "LD_LIBRARY_PATH", "MALLOC_ARENA_MAX", "PWD", "PYTHONHASHSEED"], "/tmp")
+    assert environment() == ({names}, "/tmp")
 """
     _assert_all_pass(bench, program, tests)
 

@@ -18,7 +18,7 @@ FILES = PythonFiles("/opt/py/bin/python3", ("/opt/py/lib/python3.11",), ("/lib/x
 
 @pytest.mark.parametrize("root", [True, False])
 def test_every_namespace_is_unshared_and_only_read_only_binds_are_made(root: bool) -> None:
-    command = arguments("bwrap", FILES, root=root)
+    command = arguments("bwrap", FILES, {"/packages/pytest": "/opt/site/pytest"}, root=root)
     for kind in ("pid", "net", "ipc", "uts"):
         assert f"--unshare-{kind}" in command
     # as root the server makes its own user namespace, after it has left root
@@ -28,7 +28,9 @@ def test_every_namespace_is_unshared_and_only_read_only_binds_are_made(root: boo
     assert command[command.index("--cap-drop") + 1] == "ALL"
     assert "--bind" not in command
     sources = [command[at + 1] for at, word in enumerate(command) if word == "--ro-bind"]
-    assert sorted(sources) == sorted(map(os.path.realpath, (FILES.executable, *FILES.folders, *FILES.libraries)))
+    assert sorted(sources) == sorted(
+        map(os.path.realpath, (FILES.executable, *FILES.folders, *FILES.libraries, "/opt/site/pytest"))
+    )
 
 
 def test_python_names_its_own_files() -> None:
@@ -78,8 +80,10 @@ def test_an_ordinary_user_has_the_same_isolation() -> None:
     code = """
 import os, sys
 from cetd.config import SandboxConfig
+from cetd.sandbox.packages import JUDGES, entries
 from cetd.sandbox.sandbox import Sandbox
 python = sys.argv[1]
+entries(JUDGES)  # while this Python's own library can still be read
 if os.geteuid() == 0:
     os.setgroups([]); os.setgid(65534); os.setuid(65534)
 program = '''
@@ -96,7 +100,7 @@ def look():
     return os.getpid(), os.listdir("/tmp"), os.listdir("/proc"), network, children
 '''
 tests = "from app import look\\ndef test_x():\\n    assert look() == (1, [], [], 'denied', 3)\\n"
-with Sandbox(SandboxConfig(slots=1, processes=4, timeout_s=5), python) as sandbox:
+with Sandbox(SandboxConfig(slots=1, processes=4, timeout_s=5), python=python) as sandbox:
     print(sandbox.run({"app.py": program}, {"test_app.py": tests}))
     print(sandbox.run({"app.py": "import os\\nos.kill(0, 9)\\ndef f(): return 1\\n"},
                       {"test_app.py": "from app import f\\ndef test_x():\\n    assert f() == 1\\n"}))

@@ -1,0 +1,99 @@
+"""Runs pytest suites: fixtures, parameters, classes and unittest cases, with a result for each test.
+
+Test files lie in the judge's own file system, where what pytest compiles of them is kept for the next candidate. Each
+run is a process of its own, forked with pytest loaded. Skipped tests and expected failures have no result.
+Runs inside the sandbox, in the judge: the standard library and pytest.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cetd.sandbox.remote import Remote, RemoteFinder
+from cetd.sandbox.results import BrokenTestsError, Result
+
+# Where pytest is shown; programs do not look there.
+JUDGING = "/judging"
+_ROOT = "/tmp/app"
+# Of no use where results go to a verdict, and some of what a start costs.
+_WITHOUT = ("cacheprovider", "terminal", "doctest", "junitxml", "pastebin", "stepwise", "setuponly", "setupplan")
+
+
+class PytestRunner:
+    """An app's pytest suite."""
+
+    forks = True
+
+    def __init__(self, job: Mapping[str, Any]) -> None:
+        sys.path.append(JUDGING)
+        import pytest  # known here only: other judges do without
+
+        os.makedirs(_ROOT)
+        os.chdir(_ROOT)
+        os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+        sys.dont_write_bytecode = False
+        options = [word for name in _WITHOUT for word in ("-p", f"no:{name}")]
+        self._arguments = [*options, "--capture=sys", "--continue-on-collection-errors", f"--rootdir={_ROOT}"]
+        pytest.main(self._arguments)  # of an empty folder: loads all that a session loads, once for all forks
+        self._arguments += job["arguments"]
+        for path, content in {**job["files"], **job["tests"]}.items():
+            target = Path(_ROOT, path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass"))
+        self._programs = RemoteFinder(job["program_paths"])
+        sys.meta_path.insert(0, self._programs)  # pyright: ignore[reportArgumentType]
+        self._programs.forget()
+
+    def run(self, remote: Remote) -> list[Result]:
+        """Every test against one candidate; for a process that ends afterwards.
+
+        Raises:
+            Abort: the candidate ended.
+            BrokenTestsError: pytest found nothing to run.
+        """
+        import pytest
+
+        self._programs.remote = remote
+        recorder = _Recorder(remote)
+        status = pytest.main(self._arguments, plugins=[recorder])
+        if remote.abort:
+            raise remote.abort
+        if not recorder.results:
+            raise BrokenTestsError(f"pytest ran no test: {pytest.ExitCode(status).name.lower().replace('_', ' ')}")
+        return list(recorder.results.values())
+
+
+class _Recorder:
+    """A pytest plugin that keeps one result for each test, and stops when the candidate has ended."""
+
+    def __init__(self, remote: Remote) -> None:
+        self._remote = remote
+        self.results: dict[str, Result] = {}
+
+    def pytest_collectreport(self, report: Any) -> None:
+        if report.failed:
+            self._put(report.nodeid or "collection", "error", 0.0, _message(report))
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        if report.skipped or hasattr(report, "wasxfail"):
+            return
+        if report.when == "call" or report.failed:
+            outcome = "passed" if report.passed else "failed" if report.when == "call" else "error"
+            self._put(report.nodeid, outcome, report.duration, _message(report) if report.failed else "")
+
+    def pytest_runtest_teardown(self, item: Any) -> None:
+        if self._remote.abort:
+            item.session.shouldstop = "the candidate ended"
+
+    def _put(self, test_id: str, outcome: str, seconds: float, message: str) -> None:
+        before = self.results.get(test_id)
+        self.results[test_id] = test_id, outcome, seconds + (before[2] if before else 0.0), message
+
+
+def _message(report: Any) -> str:
+    crash = getattr(report.longrepr, "reprcrash", None)
+    return crash.message if crash else str(report.longrepr)
