@@ -1,12 +1,4 @@
-"""Apps from folders that hold an ``app.yaml`` each::
-
-    name: clamp
-    interface:
-      module: solution
-      signatures: ["def clamp(value: int, low: int, high: int) -> int"]
-    source: ["solution.py"]         # globs, relative to the folder; what the policy reads
-    tests: ["test_*.py"]            # globs; top-level functions test_*
-    timeout_s: 2.0
+"""Apps from and to folders that hold an ``app.yaml`` each (see manifest).
 
 What is wrong with a folder is said in one line that names the path and the remedy (:class:`AppError`). Runs nothing.
 """
@@ -14,36 +6,18 @@ What is wrong with a folder is said in one line that names the path and the reme
 from __future__ import annotations
 
 import ast
-from pathlib import Path, PurePosixPath
+import shutil
+from pathlib import Path
 
 import yaml
-from pydantic import Field
 
-from cetd.config import ConfigError, Name, PositiveFloat, Section, validate
+from cetd.config import ConfigError, validate
+from cetd.data import manifest
 from cetd.data.app import App, Interface
-
-MANIFEST = "app.yaml"
-
-
-class AppError(ValueError):
-    """An app folder that cannot be used; the message is one line for the user."""
-
-
-class InterfaceManifest(Section):
-    """The module that is rewritten, and what tests import from it."""
-
-    module: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="the file <module>.py")
-    signatures: tuple[str, ...] = Field(min_length=1, description="such as def f(x: int) -> int")
-
-
-class AppManifest(Section):
-    """The contents of ``app.yaml``."""
-
-    name: Name = Field(description="the app's id; unique")
-    interface: InterfaceManifest
-    source: tuple[str, ...] = Field(("*.py",), min_length=1, description="globs of what the policy reads")
-    tests: tuple[str, ...] = Field(("test_*.py", "tests/test_*.py"), min_length=1, description="globs of the tests")
-    timeout_s: PositiveFloat = Field(2.0, description="wall clock of the tests")
+from cetd.data.app_files import AppError, check_folder, read_bytes, read_texts
+from cetd.data.imported import unnamed_imports
+from cetd.data.manifest import AppManifest
+from cetd.sandbox.packages import entries
 
 
 def load_folder(path: Path) -> list[App]:
@@ -54,55 +28,117 @@ def load_folder(path: Path) -> list[App]:
     """
     if not path.is_dir():
         raise AppError(f"{path}: no such folder; give a folder of app folders")
-    if (path / MANIFEST).exists():
+    if (path / manifest.FILE).exists():
         raise AppError(f"{path}: is itself an app folder; give the folder above it")
     folders = sorted(child for child in path.iterdir() if child.is_dir() and not child.name.startswith("."))
     if not folders:
-        raise AppError(f"{path}: holds no app folders; make one with an {MANIFEST} in it")
+        raise AppError(f"{path}: holds no app folders; make one with an {manifest.FILE} in it")
     apps: dict[str, App] = {}
     for folder in folders:
         app = load_app(folder)
         if app.app_id in apps:
-            raise AppError(f"{folder / MANIFEST}: name={app.app_id!r} is taken by another app; choose another name")
+            raise AppError(
+                f"{folder / manifest.FILE}: name={app.app_id!r} is taken by another app; choose another name"
+            )
         apps[app.app_id] = app
     return list(apps.values())
 
 
 def load_app(folder: Path) -> App:
     """The app in one folder; see :func:`load_folder` for the error."""
-    manifest = _manifest(folder)
-    tests = _read(folder, manifest.tests)
-    source = {name: text for name, text in _read(folder, manifest.source).items() if name not in tests}
-    where = folder / MANIFEST
-    module = f"{manifest.interface.module}.py"
+    given, where = _manifest(folder), folder / manifest.FILE
+    tests = read_texts(folder, given.tests)
+    source = {name: text for name, text in read_texts(folder, given.source).items() if name not in tests}
+    module = f"{given.interface.module}.py"
     if not source:
-        raise AppError(f"{where}: no file matches source={list(manifest.source)}; correct the globs or add the sources")
+        raise AppError(f"{where}: no file matches source={list(given.source)}; correct the globs or add the sources")
     if module not in source:
         raise AppError(f"{where}: interface.module={module[:-3]!r}, but {module} is no source; they must agree")
     if not tests:
-        raise AppError(f"{where}: no file matches tests={list(manifest.tests)}; correct the globs or add tests")
-    for name, text in {**source, **tests}.items():
-        _check_syntax(folder / name, text)
-    if not any(_test_names(text) for text in tests.values()):
-        raise AppError(f"{where}: no top-level function test_* in {sorted(tests)}; add one")
-    return App(
-        app_id=manifest.name,
-        source=source,
-        tests=tests,
-        interface=Interface(manifest.interface.module, manifest.interface.signatures),
-        timeout_s=manifest.timeout_s,
-    )
+        raise AppError(f"{where}: no file matches tests={list(given.tests)}; correct the globs or add tests")
+    if not any(map(_tests_something, tests.values())):
+        raise AppError(f"{where}: no function test_* and no assertion in {sorted(tests)}; add one")
+    taken = {*source, *tests}
+    try:
+        runner, arguments = manifest.runner_of(given.test_command, tests)
+        app = App(
+            app_id=given.name,
+            source=source,
+            tests=tests,
+            interface=Interface(given.interface.module, given.interface.signatures),
+            timeout_s=given.timeout_s,
+            reference=read_texts(folder, given.reference),
+            runner=runner,
+            arguments=arguments,
+            files={name: data for name, data in read_bytes(folder, given.files).items() if name not in taken},
+            requirements=given.requirements,
+        )
+        check_imports(app, f"{folder}")
+    except AppError:
+        raise
+    except ValueError as error:
+        raise AppError(f"{where}: {error}") from None
+    return app
+
+
+def check_imports(app: App, where: str) -> None:
+    """
+    Raises:
+        AppError: tests import what the interface does not name, or what is not installed.
+    """
+    installed = [name.removesuffix(".py") for name in entries(app.requirements)]
+    for path, line, wrong in unnamed_imports(app.tests, app.interface, [*app.source, *app.reference], installed):
+        raise AppError(f"{where}/{path}: line {line}: {wrong}; correct the tests, or app.yaml")
+
+
+def write_app(app: App, folder: Path) -> None:
+    """Write an app as a folder that :func:`load_app` reads as the same app; whole or not at all.
+
+    Raises:
+        AppError: the folder is there already.
+    """
+    if folder.exists():
+        raise AppError(f"{folder}: is there already; give another folder, or delete it")
+    aside = folder.with_name(f".{folder.name}.making")
+    shutil.rmtree(aside, ignore_errors=True)
+    own_reference = {} if app.reference == app.source else {f"reference/{n}": t for n, t in app.reference.items()}
+    contents = {**app.source, **app.tests, **own_reference, **app.files}
+    for name, content in contents.items():
+        path = aside / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    (aside / manifest.FILE).write_text(yaml.safe_dump(_tree(app, list(own_reference)), sort_keys=False))
+    aside.rename(folder)
+
+
+def _tree(app: App, reference: list[str]) -> dict[str, object]:
+    command = {"script": ["python"] if app.arguments else [], "pytest": ["pytest"]}[app.runner]
+    tree = {
+        "name": app.app_id,
+        "interface": {"module": app.interface.module, "signatures": list(app.interface.signatures)},
+        "source": sorted(app.source),
+        "tests": sorted(app.tests),
+        "files": sorted(app.files),
+        "reference": reference,
+        "requirements": list(app.requirements),
+        "test_command": " ".join([*command, *(f"'{word}'" if " " in word else word for word in app.arguments)]),
+        "timeout_s": app.timeout_s,
+    }
+    return {key: value for key, value in tree.items() if value}
 
 
 def _manifest(folder: Path) -> AppManifest:
-    where = folder / MANIFEST
+    where = folder / manifest.FILE
     if not any(folder.iterdir()):
-        raise AppError(f"{folder}: the app folder is empty; add {MANIFEST}, sources and tests, or delete it")
+        raise AppError(f"{folder}: the app folder is empty; add {manifest.FILE}, sources and tests, or delete it")
     if not where.is_file():
-        raise AppError(f"{folder}: no {MANIFEST}; add one with name, interface, source and tests, or delete the folder")
+        raise AppError(
+            f"{folder}: no {manifest.FILE}; add one with name, interface, source and tests, or delete the folder"
+        )
+    check_folder(folder)
     try:
-        tree = yaml.safe_load(_text(where))
-    except yaml.YAMLError as error:
+        tree = yaml.safe_load(where.read_bytes())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise AppError(f"{where}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(tree, dict):
         raise AppError(f"{where}: expected name, interface, source and tests, got {type(tree).__name__}")
@@ -112,42 +148,9 @@ def _manifest(folder: Path) -> AppManifest:
         raise AppError(f"{where}: {error}") from None
 
 
-def _read(folder: Path, globs: tuple[str, ...]) -> dict[str, str]:
-    """Texts by path relative to the folder."""
-    files: dict[str, str] = {}
-    for pattern in globs:
-        parts = PurePosixPath(pattern).parts
-        if not parts or ".." in parts or pattern.startswith("/"):
-            raise AppError(
-                f"{folder / MANIFEST}: glob {pattern!r} leaves the app folder; write it relative to the folder"
-            )
-        for path in sorted(folder.glob(pattern)):
-            if path.is_file() and "__pycache__" not in path.parts:
-                files[path.relative_to(folder).as_posix()] = _text(path)
-    return files
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise AppError(f"{path}: not UTF-8 text; convert it, or leave it out of the globs") from None
-    except OSError as error:
-        raise AppError(f"{path}: cannot be read: {error.strerror}") from None
-
-
-def _check_syntax(path: Path, text: str) -> None:
-    if path.suffix != ".py":
-        return
-    try:
-        ast.parse(text)
-    except SyntaxError as error:
-        raise AppError(f"{path}: line {error.lineno}: syntax error: {error.msg}; correct the file") from None
-    except ValueError as error:  # null bytes
-        raise AppError(f"{path}: not Python source: {error}; correct the file") from None
-
-
-def _test_names(text: str) -> list[str]:
-    return [
-        node.name for node in ast.parse(text).body if isinstance(node, ast.FunctionDef) and node.name[:5] == "test_"
-    ]
+def _tests_something(text: str) -> bool:
+    nodes = ast.walk(ast.parse(text))
+    return any(
+        isinstance(node, ast.Assert) or (isinstance(node, ast.FunctionDef) and node.name.startswith("test"))
+        for node in nodes
+    )

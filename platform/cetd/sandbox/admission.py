@@ -31,11 +31,13 @@ class Quarantined:
 class Admission:
     """Apps to use with what was measured, apps not to use, and the noise: of ``test_runs``, so many ``flips``.
 
-    A flip is a test's result that differs from what the same test of the same program came to most often.
+    A flip is a test's result that differs from what the same test of the same program came to most often. ``outcomes``
+    has for each app that was tried, in their order, a failed run of its reference, or else its first.
     """
 
     apps: tuple[App, ...] = ()
     quarantined: tuple[Quarantined, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
     test_runs: int = 0
     flips: int = 0
 
@@ -62,6 +64,7 @@ class Admission:
         return Admission(
             tuple(app for part in parts for app in part.apps),
             tuple(one for part in parts for one in part.quarantined),
+            tuple(outcome for part in parts for outcome in part.outcomes),
             sum(part.test_runs for part in parts),
             sum(part.flips for part in parts),
         )
@@ -87,13 +90,13 @@ def admit(apps: Sequence[App], sandbox: Sandbox, runs: int, *, floor_s: float = 
 
     def judge(app: App) -> Admission:
         outcomes = [_run(app, sandbox) for _ in range(runs)]
-        test_runs, flips = _noise(outcomes)
+        telling = next((outcome for outcome in outcomes if not _is_right(outcome)), outcomes[0])
         if complaint := _complaint(outcomes):
-            return Admission((), (Quarantined(app.app_id, complaint),), test_runs, flips)
+            return Admission((), (Quarantined(app.app_id, complaint),), (telling,), *_noise(outcomes))
         passed = [outcome for outcome in outcomes if isinstance(outcome, Scored)]
         timeout_s = max(floor_s, factor * max(outcome.seconds for outcome in passed))
         test_ids = tuple(test.test_id for test in passed[0].tests)
-        return Admission((replace(app, timeout_s=timeout_s, test_ids=test_ids),), (), test_runs, flips)
+        return Admission((replace(app, timeout_s=timeout_s, test_ids=test_ids),), (), (telling,), *_noise(outcomes))
 
     with ThreadPoolExecutor(sandbox.slots) as pool:
         return Admission.of(pool.map(judge, apps))

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from cetd.data.folder_apps import AppError, load_folder
+from cetd.data.app_files import AppError
+from cetd.data.folder_apps import load_folder
 
 EXAMPLES = Path(__file__).parents[3] / "configs" / "apps"
 GOOD = """
@@ -82,7 +83,7 @@ def test_missing_tests_are_refused(tmp_path: Path):
 
 
 def test_tests_without_a_test_function_are_refused(tmp_path: Path):
-    refused(write(tmp_path, **SOURCE, test_f_py="x = 1\n"), "no top-level function test_*")
+    refused(write(tmp_path, **SOURCE, test_f_py="x = 1\n"), "no function test_* and no assertion")
 
 
 def test_a_module_that_is_no_source_is_refused(tmp_path: Path):
