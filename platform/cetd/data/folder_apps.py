@@ -19,6 +19,8 @@ from cetd.data.imported import unnamed_imports
 from cetd.data.manifest import AppManifest
 from cetd.sandbox.packages import entries
 
+_REFERENCE = "reference"
+
 
 def load_folder(path: Path) -> list[App]:
     """The apps in the folders below ``path``, by name of folder.
@@ -67,7 +69,7 @@ def load_app(folder: Path) -> App:
             tests=tests,
             interface=Interface(given.interface.module, given.interface.signatures),
             timeout_s=given.timeout_s,
-            reference=read_texts(folder, given.reference),
+            reference=read_texts(folder / given.reference, ["**/*"]) if given.reference else {},
             runner=runner,
             arguments=arguments,
             files={name: data for name, data in read_bytes(folder, given.files).items() if name not in taken},
@@ -101,17 +103,18 @@ def write_app(app: App, folder: Path) -> None:
         raise AppError(f"{folder}: is there already; give another folder, or delete it")
     aside = folder.with_name(f".{folder.name}.making")
     shutil.rmtree(aside, ignore_errors=True)
-    own_reference = {} if app.reference == app.source else {f"reference/{n}": t for n, t in app.reference.items()}
-    contents = {**app.source, **app.tests, **own_reference, **app.files}
+    contents = {**app.source, **app.tests, **app.files}
+    if app.reference != app.source:
+        contents |= {f"{_REFERENCE}/{name}": text for name, text in app.reference.items()}
     for name, content in contents.items():
         path = aside / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    (aside / manifest.FILE).write_text(yaml.safe_dump(_tree(app, list(own_reference)), sort_keys=False))
+    (aside / manifest.FILE).write_text(yaml.safe_dump(_tree(app), sort_keys=False))
     aside.rename(folder)
 
 
-def _tree(app: App, reference: list[str]) -> dict[str, object]:
+def _tree(app: App) -> dict[str, object]:
     command = {"script": ["python"] if app.arguments else [], "pytest": ["pytest"]}[app.runner]
     tree = {
         "name": app.app_id,
@@ -119,7 +122,7 @@ def _tree(app: App, reference: list[str]) -> dict[str, object]:
         "source": sorted(app.source),
         "tests": sorted(app.tests),
         "files": sorted(app.files),
-        "reference": reference,
+        "reference": None if app.reference == app.source else _REFERENCE,
         "requirements": list(app.requirements),
         "test_command": " ".join([*command, *(f"'{word}'" if " " in word else word for word in app.arguments)]),
         "timeout_s": app.timeout_s,

@@ -47,7 +47,7 @@ class AppManifest(Section):
     source: tuple[str, ...] = Field(("*.py",), min_length=1, description="globs of what the policy reads")
     tests: tuple[str, ...] = Field(("test_*.py", "tests/**/*.py"), min_length=1, description="globs of the tests")
     files: tuple[str, ...] = Field((), description="globs of files that program and tests read")
-    reference: tuple[str, ...] = Field((), description="globs of a program that passes the tests; none: the source")
+    reference: Name | None = Field(None, description="folder of a program that passes the tests; none: the source")
     requirements: tuple[str, ...] = Field((), description="installed distributions that program and tests import")
     test_command: str | None = Field(None, description="pytest [-k EXPRESSION] [PATH …], or python FILE …")
     timeout_s: PositiveFloat = Field(2.0, description="wall clock of the tests")

