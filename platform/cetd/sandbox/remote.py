@@ -19,6 +19,8 @@ from cetd.sandbox.protocol import SEQUENCE, ChannelClosedError, receive_frame, s
 from cetd.sandbox.sources import is_package, module_names
 
 _REASON_LENGTH = 500
+# Python 3.11 reads their text at their position without a check when it makes their message.
+_POSITIONED = ("UnicodeDecodeError", "UnicodeEncodeError", "UnicodeTranslateError")
 
 
 class RemoteError(Exception):
@@ -147,12 +149,22 @@ def _exception(name: str, base: str, details: tuple[Any, ...], message: str) -> 
     kind = getattr(builtins, base, None)
     if not (isinstance(kind, type) and issubclass(kind, Exception)):
         return RemoteError(f"{name}: {message}" if message else name)
+    if base in _POSITIONED and not _position_is_within(details):
+        return RemoteError(f"{name}: {message}" if message else name)
     for arguments in (details or (message,), (message,)):
         try:
             return kind(*arguments)
         except TypeError:  # classes with a signature of their own, such as UnicodeDecodeError
             continue
     return RemoteError(f"{name}: {message}")
+
+
+def _position_is_within(details: tuple[Any, ...]) -> bool:
+    match details:
+        case (*_, str() | bytes() as text, int(start), int(end), str()):
+            return 0 <= start < end <= len(text)
+        case _:
+            return False
 
 
 class RemoteFinder:
