@@ -35,6 +35,8 @@ DENIED: dict[str, tuple[int | None, int | None]] = {
     "name_to_handle_at": (303, 264),
     "open_by_handle_at": (304, 265),
     "fanotify_init": (300, 262),
+    "inotify_init": (253, None),
+    "inotify_init1": (294, 26),
     "quotactl": (179, 60),
     "unshare": (272, 97),
     "setns": (308, 268),
@@ -85,6 +87,8 @@ _CLONE, _CLONE3 = (56, 220), (435, 435)
 _SOCKETS = ((41, 198), (53, 199))  # socket, socketpair
 # A program that lowers its CPU limit would be killed as if from outside, and go unscored where it has failed.
 _SETRLIMIT, _PRLIMIT, _RLIMIT_CPU = (160, 164), (302, 261), 0
+# Watches on a folder tell, as inotify's do, which files of the machine others open.
+_FCNTL, _F_NOTIFY = (72, 25), 1026
 _MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}  # column above, AUDIT_ARCH_*
 
 _NEW_NAMESPACES = 0x7E020080  # every CLONE_NEW*, CLONE_NEWTIME included
@@ -127,6 +131,7 @@ def assemble(machine: str) -> bytes:
     # prlimit64(pid, which, new, old) with a new limit: its address is not null in one half or the other
     new = [_argument(2), (_JUMP_EQ, 0, 2, 0), (_LOAD, 0, 0, _ARGUMENT_AT + 2 * 8 + 4), (_JUMP_EQ, 1, 0, 0)]
     program += _on(_PRLIMIT[column], [_argument(1), (_JUMP_EQ, 0, 5, _RLIMIT_CPU), *new], deny)
+    program += _on(_FCNTL[column], [_argument(1), (_JUMP_EQ, 0, 1, _F_NOTIFY)], deny)
     program.append((_RETURN, 0, 0, _ALLOW))
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
 

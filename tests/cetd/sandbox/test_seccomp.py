@@ -70,6 +70,12 @@ def test_the_cpu_limit_cannot_be_changed_but_others_can(machine: str, set_limit:
     assert _judge(machine, change_limit, 0, 0, 0, address) == ALLOW
 
 
+@pytest.mark.parametrize(("machine", "fcntl"), [("x86_64", 72), ("aarch64", 25)])
+def test_files_can_be_controlled_but_not_watched(machine: str, fcntl: int) -> None:
+    assert _judge(machine, fcntl, 3, 1026) == EPERM
+    assert {_judge(machine, fcntl, 3, command) for command in (0, 1, 2, 3, 4, 6, 1030)} == {ALLOW}
+
+
 def test_other_numberings_are_denied() -> None:
     assert _judge("x86_64", 0x40000000 | 101) == EPERM
     assert _judge("x86_64", 39, arch=0x40000003) == KILL
