@@ -117,7 +117,8 @@ def set_limits(cpu_s: int, address_bytes: int, processes: int, file_mb: int) -> 
         resource.RLIMIT_NPROC: max(processes, 1),
         resource.RLIMIT_FSIZE: file_mb << 20,
         resource.RLIMIT_NOFILE: _OPEN_FILES,
-        resource.RLIMIT_CORE: 0,
+        # 1, not 0, keeps the kernel from starting a machine's own handler of core dumps as well: core(5)
+        resource.RLIMIT_CORE: 1 if resource.getrlimit(resource.RLIMIT_CORE)[1] else 0,
         resource.RLIMIT_MEMLOCK: 0,
         resource.RLIMIT_MSGQUEUE: 0,
     }
