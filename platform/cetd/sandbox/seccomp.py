@@ -63,6 +63,7 @@ DENIED: dict[str, tuple[int | None, int | None]] = {
     "mq_open": (240, 180),
     "personality": (135, 92),
     "syslog": (103, 116),
+    "seccomp": (317, 277),  # a filter can write every call to the machine's log
     "acct": (163, 89),
     "swapon": (167, 224),
     "swapoff": (168, 225),
@@ -88,6 +89,7 @@ _SOCKETS = ((41, 198), (53, 199))  # socket, socketpair
 # A program that lowers its CPU limit would be killed as if from outside, and go unscored where it has failed; one that
 # lowers its limit on core dumps from 1 to 0 would have them handed to a program of the machine's.
 _SETRLIMIT, _PRLIMIT, _RLIMIT_CPU, _RLIMIT_CORE = (160, 164), (302, 261), 0, 4
+_PRCTL = (157, 167)
 # Watches on a folder tell, as inotify's do, which files of the machine others open.
 _FCNTL, _F_NOTIFY = (72, 25), 1026
 _MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}  # column above, AUDIT_ARCH_*
@@ -133,6 +135,7 @@ def assemble(machine: str) -> bytes:
     # prlimit64(pid, which, new, old) with a new limit: its address is not null in one half or the other
     new = [_argument(2), (_JUMP_EQ, 0, 2, 0), (_LOAD, 0, 0, _ARGUMENT_AT + 2 * 8 + 4), (_JUMP_EQ, 1, 0, 0)]
     program += _on(_PRLIMIT[column], [_argument(1), fixed[0], (_JUMP_EQ, 0, 5, _RLIMIT_CORE), *new], deny)
+    program += _on(_PRCTL[column], [_argument(0), (_JUMP_EQ, 0, 1, _PR_SET_SECCOMP)], deny)
     program += _on(_FCNTL[column], [_argument(1), (_JUMP_EQ, 0, 1, _F_NOTIFY)], deny)
     program.append((_RETURN, 0, 0, _ALLOW))
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)

@@ -78,6 +78,12 @@ def test_files_can_be_controlled_but_not_watched(machine: str, fcntl: int) -> No
     assert {_judge(machine, fcntl, 3, command) for command in (0, 1, 2, 3, 4, 6, 1030)} == {ALLOW}
 
 
+@pytest.mark.parametrize(("machine", "prctl"), [("x86_64", 157), ("aarch64", 167)])
+def test_no_further_filter_can_be_added(machine: str, prctl: int) -> None:
+    assert _judge(machine, prctl, 22, 2) == EPERM
+    assert _judge(machine, prctl, 38, 1) == ALLOW
+
+
 def test_other_numberings_are_denied() -> None:
     assert _judge("x86_64", 0x40000000 | 101) == EPERM
     assert _judge("x86_64", 39, arch=0x40000003) == KILL
