@@ -65,6 +65,8 @@ DENIED: dict[str, tuple[int | None, int | None]] = {
     "syslog": (103, 116),
     "seccomp": (317, 277),  # a filter can write every call to the machine's log
     "acct": (163, 89),
+    "sync": (162, 81),
+    "syncfs": (306, 267),
     "swapon": (167, 224),
     "swapoff": (168, 225),
     "reboot": (169, 142),
