@@ -1,4 +1,4 @@
-# expects: scored 0/2 | crashed
+# expects: scored 0/2 | crashed | timed_out
 # why: throws exceptions into the thread that serves calls, between them; only its own answers may suffer
 import ctypes
 import threading

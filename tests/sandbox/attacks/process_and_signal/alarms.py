@@ -1,4 +1,4 @@
-# expects: crashed | scored 0/2
+# expects: crashed | scored 0/2 | timed_out
 # why: a timer whose handler raises within the serving code at any moment; only its own answers may suffer
 import signal
 

@@ -1,4 +1,4 @@
-# expects: crashed | scored 0/2
+# expects: crashed | scored 0/2 | timed_out
 # why: parent and child both read requests and answer them; a tangled channel must hurt nobody else
 import os
 import time
