@@ -2,7 +2,8 @@
 
 Denies (with EPERM) what could reach beyond the run: tracing, mounts, new namespaces, other tasks' memory, kernel
 keyrings, io_uring, sockets other than AF_UNIX and naming those, and memory that no rlimit counts. clone3 answers
-ENOSYS, because its flags lie in memory that a filter cannot read; C libraries then use clone, whose flags it can.
+ENOSYS, because its flags lie in memory that a filter cannot read; C libraries then use clone, whose flags it can. So
+does every call that is newer than the list of the denied, as on a kernel of its age.
 Runs inside the sandbox: standard library only.
 """
 
@@ -38,6 +39,9 @@ DENIED: dict[str, tuple[int | None, int | None]] = {
     "inotify_init": (253, None),
     "inotify_init1": (294, 26),
     "quotactl": (179, 60),
+    "quotactl_fd": (443, 443),
+    "statmount": (457, 457),
+    "listmount": (458, 458),
     "unshare": (272, 97),
     "setns": (308, 268),
     "bpf": (321, 280),
@@ -86,6 +90,7 @@ DENIED: dict[str, tuple[int | None, int | None]] = {
     "iopl": (172, None),
     "ioperm": (173, None),
 }
+_FIRST_UNKNOWN = 462  # of Linux 6.10, and the same on every architecture
 _CLONE, _CLONE3 = (56, 220), (435, 435)
 _SOCKETS = ((41, 198), (53, 199))  # socket, socketpair
 # A program that lowers its CPU limit would be killed as if from outside, and go unscored where it has failed; one that
@@ -116,7 +121,7 @@ def assemble(machine: str) -> bytes:
     if machine not in _MACHINES:
         raise NotImplementedError(f"no system call filter for {machine}: known are {', '.join(_MACHINES)}")
     column, audit = _MACHINES[machine]
-    deny = _ERRNO | errno.EPERM
+    deny, unknown = _ERRNO | errno.EPERM, _ERRNO | errno.ENOSYS
     program = [
         (_LOAD, 0, 0, _ARCH_AT),
         (_JUMP_EQ, 1, 0, audit),
@@ -124,11 +129,13 @@ def assemble(machine: str) -> bytes:
         (_LOAD, 0, 0, _NUMBER_AT),
         (_JUMP_GE, 0, 1, 0x40000000),  # the x32 numbering of x86_64; no other architecture has such numbers
         (_RETURN, 0, 0, deny),
+        (_JUMP_GE, 0, 1, _FIRST_UNKNOWN),
+        (_RETURN, 0, 0, unknown),
     ]
     for numbers in DENIED.values():
         if (number := numbers[column]) is not None:
             program += [(_JUMP_EQ, 0, 1, number), (_RETURN, 0, 0, deny)]
-    program += [(_JUMP_EQ, 0, 1, _CLONE3[column]), (_RETURN, 0, 0, _ERRNO | errno.ENOSYS)]
+    program += [(_JUMP_EQ, 0, 1, _CLONE3[column]), (_RETURN, 0, 0, unknown)]
     program += _on(_CLONE[column], [_argument(0), (_AND, 0, 0, _NEW_NAMESPACES), (_JUMP_EQ, 1, 0, 0)], deny)
     for numbers in _SOCKETS:
         program += _on(numbers[column], [_argument(0), (_JUMP_EQ, 1, 0, _AF_UNIX)], deny)

@@ -84,6 +84,12 @@ def test_no_further_filter_can_be_added(machine: str, prctl: int) -> None:
     assert _judge(machine, prctl, 38, 1) == ALLOW
 
 
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_calls_newer_than_the_list_are_unknown(machine: str) -> None:
+    assert {_judge(machine, number) for number in (462, 467, 1 << 20)} == {ENOSYS}
+    assert _judge(machine, 461) == ALLOW
+
+
 def test_other_numberings_are_denied() -> None:
     assert _judge("x86_64", 0x40000000 | 101) == EPERM
     assert _judge("x86_64", 39, arch=0x40000003) == KILL
