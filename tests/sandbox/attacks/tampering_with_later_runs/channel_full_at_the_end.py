@@ -1,4 +1,4 @@
-# expects: scored 2/2
+# expects: scored 2/2 | crashed
 # why: a thread fills the channel to the brim behind the last answer, so that its end has much to throw away
 import os
 import threading

@@ -1,4 +1,4 @@
-# expects: scored 2/2
+# expects: scored 2/2 | crashed
 # why: after its last answer it sends answers for the next run's requests; a channel must serve one run
 import os
 import struct
