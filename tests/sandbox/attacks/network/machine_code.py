@@ -6,7 +6,7 @@ import os
 
 CODE = {
     "x86_64": bytes.fromhex("b829000000bf02000000be0100000031d20f05c3"),
-    "aarch64": bytes.fromhex("48188052400080d2210080d2020080d2010000d4c0035fd6"),
+    "aarch64": bytes.fromhex("c8188052400080d2210080d2020080d2010000d4c0035fd6"),
 }[os.uname().machine]
 code = mmap.mmap(-1, 4096, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, 7)
 code.write(CODE)
