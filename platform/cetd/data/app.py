@@ -31,7 +31,9 @@ class Suite:
 
     ``runner`` is ``script`` (top-level ``test_*`` functions, or assert statements, each a test) or ``pytest``, with
     its ``arguments``; of a script suite those name the files that are run. ``files`` are there for program and tests,
-    read-only. Where ``expected`` names tests, just those count: one that did not run is an error.
+    read-only. Where ``expected`` names tests, just those count: one that did not run is an error. ``modules`` are the
+    paths of what tests import from a program (none: all that it has), so that no other file of a program stands in for
+    a module of the tests or of the standard library.
     """
 
     tests: Mapping[str, str]
@@ -39,6 +41,7 @@ class Suite:
     arguments: tuple[str, ...] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)
     expected: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class App:
     @property
     def suite(self) -> Suite:
         """The tests as the sandbox runs them."""
-        return Suite(self.tests, self.runner, self.arguments, self.files, self.test_ids)
+        return Suite(self.tests, self.runner, self.arguments, self.files, self.test_ids, tuple(sorted(self.reference)))
 
     @property
     def source_text(self) -> str:

@@ -7,7 +7,7 @@ interface:
 source: ["solution.py"]         # globs, relative to the folder; what the policy reads
 tests: ["test_*.py"]            # globs; what it may not read
 files: ["data/*"]               # globs; there for program and tests, read-only
-reference: []                   # globs of a program that passes the tests; none: the source
+reference: solved               # folder of a program that passes the tests; none: the source
 requirements: ["numpy>=2"]      # installed distributions that program and tests import
 test_command: pytest -q         # pytest, or python FILE; none: chosen by what the tests are
 timeout_s: 2.0

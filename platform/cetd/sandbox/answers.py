@@ -15,7 +15,7 @@ import sys
 import threading
 from typing import Any
 
-from cetd.sandbox.encoding import EncodingError, decode, encode
+from cetd.sandbox.encoding import decode, encode
 from cetd.sandbox.exports import Exports
 from cetd.sandbox.protocol import OWN_REQUEST, SEQUENCE, receive_frame, send_frame
 
@@ -60,25 +60,22 @@ class Answers:
         said = self._said()
         try:
             return encode(("return", value, changed, *said), refer=self._exports.refer)
-        except EncodingError as error:
-            return encode(("unencodable", str(error), *said))
         except MemoryError:
             return self._out_of_memory
+        except Exception as error:  # noqa: BLE001 - a value whose methods or class are not what they seem
+            return encode(("unencodable", _cut(error), *said))
 
     def _raised(self, error: BaseException) -> bytes:
         """Name, nearest built-in class, arguments and message of an exception, and itself where it is not built in."""
         said = self._said()
         name = str(type(error).__name__)[:_MESSAGE_LENGTH]
         base = next(kind.__name__ for kind in type(error).__mro__ if getattr(builtins, kind.__name__, None) is kind)
-        try:
-            message = str(error)[:_MESSAGE_LENGTH]
-        except BaseException:  # noqa: BLE001 - a __str__ of the program's
-            message = ""
+        message = _cut(error)
         itself = None if base == name else error
         try:
             full = ("raise", name, base, tuple(error.args), message, itself, *said)
             return encode(full, _RAISED_BYTES + 2 * _ECHO_LENGTH, refer=self._exports.refer)
-        except EncodingError:
+        except Exception:  # noqa: BLE001 - arguments or a class that cannot cross
             return encode(("raise", name, base, (), message, None, *said))
 
     def _said(self) -> tuple[str, str]:
@@ -94,6 +91,13 @@ class Answers:
                     return value
                 case ("raise", error):
                     raise error
+
+
+def _cut(error: BaseException) -> str:
+    try:
+        return str(error)[:_MESSAGE_LENGTH]
+    except BaseException:  # noqa: BLE001 - a __str__ of the program's
+        return ""
 
 
 class _Echo(io.RawIOBase):

@@ -40,7 +40,9 @@ def main(channel_fd: int, program_fd: int, output_fd: int, confinement: Confinem
     """Lock this process in, then serve calls; does not return."""
     try:
         os.setsid()  # a process group spans PID namespaces: kill(0, 9) would reach the server's
-        namespaces.keep_only([0, output_fd, output_fd, channel_fd, program_fd])
+        # A file of its own: flags and owners that are set on it would be found by the next run.
+        nowhere = os.open(os.devnull, os.O_RDONLY)
+        namespaces.keep_only([nowhere, output_fd, output_fd, channel_fd, program_fd])
         channel = socket.socket(fileno=_CHANNEL)
         program, files = decode(read_all(_PROGRAM))
         os.close(_PROGRAM)

@@ -25,7 +25,8 @@ _COUNT = struct.Struct("<cI")
 _FLOAT = struct.Struct("<cd")
 _REFERENCE, _RICH = b"R", b"x"
 _CONTAINERS: dict[bytes, Callable[[list[Any]], Any]] = {b"l": list, b"t": tuple, b"S": set, b"z": frozenset}
-_SEQUENCES: tuple[tuple[type, bytes], ...] = ((list, b"l"), (tuple, b"t"), (set, b"S"), (frozenset, b"z"))
+_SEQUENCES: dict[type, bytes] = {list: b"l", tuple: b"t", set: b"S", frozenset: b"z"}
+_SCALARS = frozenset({type(None), bool, int, float, str, bytes, bytearray})
 _SINGLES = {None: b"N", True: b"T", False: b"F"}
 _UNKNOWN = object()
 # The other plain types: what each is made of, and how it is made again.
@@ -96,44 +97,63 @@ def _encode(value: Any, out: bytearray, max_bytes: int, depth: int, refer: Refer
         raise EncodingError(f"the value nests deeper than {MAX_DEPTH}")
     if len(out) > max_bytes:  # here, and not only at the end: shared parts can unfold without bound
         raise EncodingError(f"the value takes more than {max_bytes} bytes")
-    if refer is not None and type(value) not in _EXACT and (reference := refer(value)) is not None:
-        out += _REFERENCE
-        _encode(reference, out, max_bytes, depth - 1, refer)
-        return
-    for kind, tag in _SEQUENCES:
-        if isinstance(value, kind):
-            out += _COUNT.pack(tag, len(value))
-            for item in kind.__iter__(value):
-                _encode(item, out, max_bytes, depth - 1, refer)
-            return
-    if isinstance(value, dict):
-        out += _COUNT.pack(b"d", len(value))
-        for key, item in dict.items(value):
-            _encode(key, out, max_bytes, depth - 1, refer)
-            _encode(item, out, max_bytes, depth - 1, refer)
-    elif type(value) in _PARTS:
-        name, parts = _PARTS[type(value)]
+    kind = type(value)
+    if kind in _SEQUENCES:
+        _encode_sequence(kind, value, out, max_bytes, depth, refer)
+    elif kind in _SCALARS:
+        _encode_scalar(kind, value, out, max_bytes)
+    elif kind is dict:
+        _encode_dict(value, out, max_bytes, depth, refer)
+    elif kind in _PARTS:
+        name, parts = _PARTS[kind]
         out += _RICH
         _encode((name, *parts(value)), out, max_bytes, depth - 1, refer)
+    elif refer is not None and (reference := refer(value)) is not None:
+        out += _REFERENCE
+        _encode(reference, out, max_bytes, depth - 1, refer)
     else:
-        _encode_scalar(value, out, max_bytes)
+        _encode_subclass(kind, value, out, max_bytes, depth, refer)
 
 
-def _encode_scalar(value: Any, out: bytearray, max_bytes: int) -> None:
-    if value is None or value is True or value is False:
-        out += _SINGLES[value]
-    elif isinstance(value, int):
+def _encode_subclass(kind: type, value: Any, out: bytearray, max_bytes: int, depth: int, refer: Refer | None) -> None:
+    # By its type's bases: what an object says of its class may be a lie.
+    base = next((base for base in kind.__mro__ if base in _SEQUENCES or base in _SCALARS or base is dict), None)
+    if base is None:
+        raise EncodingError(f"a value of type {kind.__name__} is not plain data")
+    if base in _SEQUENCES:
+        _encode_sequence(base, value, out, max_bytes, depth, refer)
+    elif base is dict:
+        _encode_dict(value, out, max_bytes, depth, refer)
+    else:
+        _encode_scalar(base, value, out, max_bytes)
+
+
+def _encode_sequence(kind: Any, value: Any, out: bytearray, max_bytes: int, depth: int, refer: Refer | None) -> None:
+    out += _COUNT.pack(_SEQUENCES[kind], kind.__len__(value))
+    for item in kind.__iter__(value):
+        _encode(item, out, max_bytes, depth - 1, refer)
+
+
+def _encode_dict(value: Any, out: bytearray, max_bytes: int, depth: int, refer: Refer | None) -> None:
+    out += _COUNT.pack(b"d", dict.__len__(value))
+    for key, item in dict.items(value):
+        _encode(key, out, max_bytes, depth - 1, refer)
+        _encode(item, out, max_bytes, depth - 1, refer)
+
+
+def _encode_scalar(kind: type, value: Any, out: bytearray, max_bytes: int) -> None:
+    if kind is int:
         if int.bit_length(value) > max_bytes * 8:
             raise EncodingError(f"the value takes more than {max_bytes} bytes")
         _blob(b"i", int.to_bytes(value, int.bit_length(value) // 8 + 1, "little", signed=True), out)
-    elif isinstance(value, float):
-        out += _FLOAT.pack(b"f", value)
-    elif isinstance(value, str):
+    elif kind is str:
         _blob(b"s", str.encode(value, "utf-8", "surrogatepass"), out)
-    elif isinstance(value, (bytes, bytearray)):
+    elif kind is float:
+        out += _FLOAT.pack(b"f", value)
+    elif kind is bytes or kind is bytearray:
         _blob(b"b", bytes(value), out)
     else:
-        raise EncodingError(f"a value of type {type(value).__name__} is not plain data")
+        out += _SINGLES[value]
 
 
 def _blob(tag: bytes, data: bytes, out: bytearray) -> None:
@@ -196,7 +216,4 @@ def _resolved(parts: Any, resolve: Resolve | None) -> Any:
     return resolve(parts)
 
 
-_EXACT = frozenset(
-    {type(None), bool, int, float, str, bytes, bytearray, dict, *_PARTS, *(kind for kind, _ in _SEQUENCES)}
-)
 _TAGGED_SINGLES = {tag: value for value, tag in _SINGLES.items()}

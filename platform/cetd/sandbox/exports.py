@@ -44,12 +44,12 @@ class Exports:
         """Plain data that stands for ``value``; None for what crosses as its plain base."""
         if (number := self._borrowed_numbers.get(id(value))) is not None:
             return "yours", number
-        if isinstance(value, type):
-            return self._describe(value)
         kind = type(value)
-        if kind.__module__ in _BY_VALUE and isinstance(value, dict):
+        if issubclass(kind, type):
+            return self._describe(value)
+        if kind.__module__ in _BY_VALUE and issubclass(kind, dict):
             return None
-        base = next((plain for plain in _IMMUTABLE if isinstance(value, plain)), None)
+        base = next((plain for plain in _IMMUTABLE if issubclass(kind, plain)), None)  # its __class__ may lie
         plain = (base.__name__, _plain(base, value)) if base else None
         return "object", self._number(value), self._describe(kind), plain
 
@@ -94,7 +94,8 @@ class Exports:
         itself = issubclass(kind, (*_IMMUTABLE, BaseException))
         steps = [step for step in kind.__mro__[:-1] if not (itself and step.__module__ == "builtins")]
         special = {name for step in steps for name in vars(step) if name[:2] == name[-2:] == "__"}
-        return "class", self._number(kind), kind.__name__, bases, tuple(sorted(special))
+        name = kind.__name__ if kind.__name__.isidentifier() else "object"  # "method-wrapper"
+        return "class", self._number(kind), name, bases, tuple(sorted(special))
 
     # ------------------------------------------------------------------------------------------- requests
 
@@ -116,7 +117,7 @@ class Exports:
             case ("set in module", module, name, value):
                 return setattr(sys.modules[module], name, value), []
             case ("value", target):
-                return _plain(next(base for base in _MUTABLE if isinstance(target, base)), target), []
+                return _plain(next(base for base in _MUTABLE if issubclass(type(target), base)), target), []
             case ("copy", target, deep):
                 return (copy.deepcopy(target) if deep else copy.copy(target)), []
             case ("await", target):

@@ -33,6 +33,7 @@ _PR_SET_DUMPABLE, _PR_GET_TID_ADDRESS = 4, 40
 _CAPABILITY_VERSION_3 = 0x20080522
 _OPEN_FILES = 64
 _INODES = 1024
+_SIGNALS = 256  # queued, and timers
 
 
 def _check(result: int, what: str) -> None:
@@ -136,9 +137,13 @@ def set_limits(cpu_s: int, address_bytes: int, processes: int, file_mb: int) -> 
         resource.RLIMIT_NPROC: max(processes, 1),
         resource.RLIMIT_FSIZE: file_mb << 20,
         resource.RLIMIT_NOFILE: _OPEN_FILES,
-        resource.RLIMIT_CORE: 0,
+        # 1, not 0, keeps the kernel from starting a machine's own handler of core dumps as well: core(5)
+        resource.RLIMIT_CORE: 1 if resource.getrlimit(resource.RLIMIT_CORE)[1] else 0,
         resource.RLIMIT_MEMLOCK: 0,
         resource.RLIMIT_MSGQUEUE: 0,
+        resource.RLIMIT_SIGPENDING: _SIGNALS,
+        resource.RLIMIT_RTPRIO: 0,
+        resource.RLIMIT_NICE: 0,
     }
     for which, value in limits.items():
         resource.setrlimit(which, (value, value))

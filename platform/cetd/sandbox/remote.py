@@ -24,6 +24,8 @@ from cetd.sandbox.sources import is_package, module_names
 
 _REASON_LENGTH = 500
 _PLAIN = (int, float, complex, str, bytes, bytearray, list, tuple, dict, set, frozenset)
+# Python 3.11 reads their text at their position without a check when it makes their message.
+_POSITIONED = ("UnicodeDecodeError", "UnicodeEncodeError", "UnicodeTranslateError")
 
 
 class RemoteError(Exception):
@@ -77,8 +79,8 @@ class Remote:
         """
         match self._request(("import", module)):
             case ("return", {"functions": list(functions), "values": dict(values)}, _, str(), str()):
-                names = [name for name in functions if isinstance(name, str)]
-                return values | {name: RemoteFunction(self.ask, module, name) for name in names}
+                proxies = {name: RemoteFunction(self.ask, module, name) for name in functions if _is_public(name)}
+                return {name: value for name, value in values.items() if _is_public(name)} | proxies
             case ("raise", str(name), _, _, str(message), _, _, _):
                 self._end("load", f"{name}: {message}" if message else name)
             case _:
@@ -218,6 +220,11 @@ def _subject(request: tuple[Any, ...]) -> str:
     return "a request"
 
 
+def _is_public(name: Any) -> bool:
+    """Not one that the import system looks at."""
+    return isinstance(name, str) and not name.startswith("__")
+
+
 def _echo(out: str, err: str) -> None:
     """What the program printed, for tests that capture it; elsewhere a judge's own streams lead nowhere."""
     if out:
@@ -243,6 +250,8 @@ def _exception(name: str, base: str, details: tuple[Any, ...], message: str, its
     kind = getattr(builtins, base, None)
     if not (isinstance(kind, type) and issubclass(kind, Exception)):
         return RemoteError(f"{name}: {message}" if message else name)
+    if base in _POSITIONED and not _position_is_within(details):
+        return RemoteError(f"{name}: {message}" if message else name)
     if isinstance(itself, RemoteObject) and isinstance(itself, kind):
         object.__setattr__(itself, "args", details)
         vars(itself)["_message"] = message
@@ -263,6 +272,14 @@ class _ProgramModule(ModuleType):
         remote = vars(self).get("_cetd_remote")
         if remote is not None and not name.startswith("__") and not isinstance(value, ModuleType):
             remote.ask("set in module", self.__name__, name, value)
+
+
+def _position_is_within(details: tuple[Any, ...]) -> bool:
+    match details:
+        case (*_, str() | bytes() as text, int(start), int(end), str()):
+            return 0 <= start < end <= len(text)
+        case _:
+            return False
 
 
 class RemoteFinder:

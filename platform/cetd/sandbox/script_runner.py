@@ -151,4 +151,8 @@ def _explain(error: Exception, file: _File) -> str:
             number = step.tb_lineno
         step = step.tb_next
     line = file.lines[number - 1].strip() if 0 < number <= len(file.lines) else ""
-    return " | ".join(part for part in (str(error), line) if part)
+    try:
+        message = str(error)
+    except Exception:  # noqa: BLE001 - arguments of the program's, such as a number too long to print
+        message = ""
+    return " | ".join(part for part in (message, line) if part)

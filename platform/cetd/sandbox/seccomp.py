@@ -2,7 +2,8 @@
 
 Denies (with EPERM) what could reach beyond the run: tracing, mounts, new namespaces, other tasks' memory, kernel
 keyrings, io_uring, sockets other than AF_UNIX and naming those, and memory that no rlimit counts. clone3 answers
-ENOSYS, because its flags lie in memory that a filter cannot read; C libraries then use clone, whose flags it can.
+ENOSYS, because its flags lie in memory that a filter cannot read; C libraries then use clone, whose flags it can. So
+does every call that is newer than the list of the denied, as on a kernel of its age.
 Runs inside the sandbox: standard library only.
 """
 
@@ -35,7 +36,12 @@ DENIED: dict[str, tuple[int | None, int | None]] = {
     "name_to_handle_at": (303, 264),
     "open_by_handle_at": (304, 265),
     "fanotify_init": (300, 262),
+    "inotify_init": (253, None),
+    "inotify_init1": (294, 26),
     "quotactl": (179, 60),
+    "quotactl_fd": (443, 443),
+    "statmount": (457, 457),
+    "listmount": (458, 458),
     "unshare": (272, 97),
     "setns": (308, 268),
     "bpf": (321, 280),
@@ -52,6 +58,7 @@ DENIED: dict[str, tuple[int | None, int | None]] = {
     "listen": (50, 201),
     "accept": (43, 202),
     "accept4": (288, 242),
+    "setsockopt": (54, 208),  # SO_PASSCRED has the kernel name a socket unasked
     "memfd_create": (319, 279),
     "memfd_secret": (447, 447),
     "shmget": (29, 194),
@@ -60,7 +67,10 @@ DENIED: dict[str, tuple[int | None, int | None]] = {
     "mq_open": (240, 180),
     "personality": (135, 92),
     "syslog": (103, 116),
+    "seccomp": (317, 277),  # a filter can write every call to the machine's log
     "acct": (163, 89),
+    "sync": (162, 81),
+    "syncfs": (306, 267),
     "swapon": (167, 224),
     "swapoff": (168, 225),
     "reboot": (169, 142),
@@ -80,10 +90,15 @@ DENIED: dict[str, tuple[int | None, int | None]] = {
     "iopl": (172, None),
     "ioperm": (173, None),
 }
+_FIRST_UNKNOWN = 462  # of Linux 6.10, and the same on every architecture
 _CLONE, _CLONE3 = (56, 220), (435, 435)
 _SOCKETS = ((41, 198), (53, 199))  # socket, socketpair
-# A program that lowers its CPU limit would be killed as if from outside, and go unscored where it has failed.
-_SETRLIMIT, _PRLIMIT, _RLIMIT_CPU = (160, 164), (302, 261), 0
+# A program that lowers its CPU limit would be killed as if from outside, and go unscored where it has failed; one that
+# lowers its limit on core dumps from 1 to 0 would have them handed to a program of the machine's.
+_SETRLIMIT, _PRLIMIT, _RLIMIT_CPU, _RLIMIT_CORE = (160, 164), (302, 261), 0, 4
+_PRCTL = (157, 167)
+# Watches on a folder tell, as inotify's do, which files of the machine others open.
+_FCNTL, _F_NOTIFY = (72, 25), 1026
 _MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}  # column above, AUDIT_ARCH_*
 
 _NEW_NAMESPACES = 0x7E020080  # every CLONE_NEW*, CLONE_NEWTIME included
@@ -106,7 +121,7 @@ def assemble(machine: str) -> bytes:
     if machine not in _MACHINES:
         raise NotImplementedError(f"no system call filter for {machine}: known are {', '.join(_MACHINES)}")
     column, audit = _MACHINES[machine]
-    deny = _ERRNO | errno.EPERM
+    deny, unknown = _ERRNO | errno.EPERM, _ERRNO | errno.ENOSYS
     program = [
         (_LOAD, 0, 0, _ARCH_AT),
         (_JUMP_EQ, 1, 0, audit),
@@ -114,18 +129,23 @@ def assemble(machine: str) -> bytes:
         (_LOAD, 0, 0, _NUMBER_AT),
         (_JUMP_GE, 0, 1, 0x40000000),  # the x32 numbering of x86_64; no other architecture has such numbers
         (_RETURN, 0, 0, deny),
+        (_JUMP_GE, 0, 1, _FIRST_UNKNOWN),
+        (_RETURN, 0, 0, unknown),
     ]
     for numbers in DENIED.values():
         if (number := numbers[column]) is not None:
             program += [(_JUMP_EQ, 0, 1, number), (_RETURN, 0, 0, deny)]
-    program += [(_JUMP_EQ, 0, 1, _CLONE3[column]), (_RETURN, 0, 0, _ERRNO | errno.ENOSYS)]
+    program += [(_JUMP_EQ, 0, 1, _CLONE3[column]), (_RETURN, 0, 0, unknown)]
     program += _on(_CLONE[column], [_argument(0), (_AND, 0, 0, _NEW_NAMESPACES), (_JUMP_EQ, 1, 0, 0)], deny)
     for numbers in _SOCKETS:
         program += _on(numbers[column], [_argument(0), (_JUMP_EQ, 1, 0, _AF_UNIX)], deny)
-    program += _on(_SETRLIMIT[column], [_argument(0), (_JUMP_EQ, 0, 1, _RLIMIT_CPU)], deny)
+    fixed = [(_JUMP_EQ, 1, 0, _RLIMIT_CPU), (_JUMP_EQ, 0, 1, _RLIMIT_CORE)]
+    program += _on(_SETRLIMIT[column], [_argument(0), *fixed], deny)
     # prlimit64(pid, which, new, old) with a new limit: its address is not null in one half or the other
     new = [_argument(2), (_JUMP_EQ, 0, 2, 0), (_LOAD, 0, 0, _ARGUMENT_AT + 2 * 8 + 4), (_JUMP_EQ, 1, 0, 0)]
-    program += _on(_PRLIMIT[column], [_argument(1), (_JUMP_EQ, 0, 5, _RLIMIT_CPU), *new], deny)
+    program += _on(_PRLIMIT[column], [_argument(1), fixed[0], (_JUMP_EQ, 0, 5, _RLIMIT_CORE), *new], deny)
+    program += _on(_PRCTL[column], [_argument(0), (_JUMP_EQ, 0, 1, _PR_SET_SECCOMP)], deny)
+    program += _on(_FCNTL[column], [_argument(1), (_JUMP_EQ, 0, 1, _F_NOTIFY)], deny)
     program.append((_RETURN, 0, 0, _ALLOW))
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
 

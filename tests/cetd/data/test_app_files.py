@@ -40,9 +40,7 @@ def refused(path: Path, *said: str) -> None:
 
 
 def test_an_app_may_have_files_requirements_a_reference_and_a_command(tmp_path: Path) -> None:
-    more = (
-        "files: ['data/*']\nrequirements: [numpy]\nreference: ['reference/*.py']\ntest_command: pytest -q -k 'f or g'\n"
-    )
+    more = "files: ['data/*']\nrequirements: [numpy]\nreference: solved\ntest_command: pytest -q -k 'f or g'\n"
     folder = make(tmp_path, more, data__words="a b", solved__solution_py="def f(x):\n    return x + 0\n")
     (app,) = read_apps(folder)
     assert app.files == {"data/words": b"a b"}

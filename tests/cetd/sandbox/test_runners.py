@@ -192,6 +192,17 @@ def test_a_suite_that_a_program_keeps_from_running_scores_zero_of_what_is_expect
     assert (outcome.passed, outcome.total) == (0, 1)
 
 
+def test_a_program_cannot_stand_in_for_modules_of_the_tests_or_of_the_library(bench: Bench) -> None:
+    tests = {
+        "test_app.py": "import math, app\nfrom known import ONE\ndef test_():\n    assert math.isclose(app.f(), ONE)\n",
+        "known.py": "ONE = 1\n",
+    }
+    program = {"app.py": "def f():\n    return 5\n", "known.py": "ONE = 5\n", "math.py": "isclose = lambda *_: True\n"}
+    outcome = bench.sandbox.run(program, Suite(tests, modules=("app.py",)))
+    assert isinstance(outcome, Scored), outcome
+    assert (outcome.passed, outcome.total) == (0, 1)
+
+
 def test_requirements_can_be_imported_and_nothing_else() -> None:
     program = {"app.py": "import numpy\ndef total(x):\n    return int(numpy.asarray(x).sum())\n"}
     tests = {"test_app.py": "from app import total\ndef test_it():\n    assert total([1, 2]) == 3\n"}

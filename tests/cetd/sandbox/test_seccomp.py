@@ -60,14 +60,34 @@ def test_arguments_decide_for_clone_and_sockets(machine: str, clone: int, socket
 
 
 @pytest.mark.parametrize(("machine", "set_limit", "change_limit"), [("x86_64", 160, 302), ("aarch64", 164, 261)])
-def test_the_cpu_limit_cannot_be_changed_but_others_can(machine: str, set_limit: int, change_limit: int) -> None:
+def test_the_limits_of_cpu_and_core_dumps_cannot_be_changed_but_others_can(
+    machine: str, set_limit: int, change_limit: int
+) -> None:
     address, high = 0x7F00_1234_0000, 0x7F00_0000_0000
-    assert _judge(machine, set_limit, 0, address) == EPERM
+    assert {_judge(machine, set_limit, which, address) for which in (0, 4)} == {EPERM}
     assert _judge(machine, set_limit, 3, address) == ALLOW
     for new in (address, high, 0x1000):
-        assert _judge(machine, change_limit, 0, 0, new) == EPERM
+        assert {_judge(machine, change_limit, 0, which, new) for which in (0, 4)} == {EPERM}
         assert _judge(machine, change_limit, 0, 3, new) == ALLOW
-    assert _judge(machine, change_limit, 0, 0, 0, address) == ALLOW
+    assert {_judge(machine, change_limit, 0, which, 0, address) for which in (0, 4)} == {ALLOW}
+
+
+@pytest.mark.parametrize(("machine", "fcntl"), [("x86_64", 72), ("aarch64", 25)])
+def test_files_can_be_controlled_but_not_watched(machine: str, fcntl: int) -> None:
+    assert _judge(machine, fcntl, 3, 1026) == EPERM
+    assert {_judge(machine, fcntl, 3, command) for command in (0, 1, 2, 3, 4, 6, 1030)} == {ALLOW}
+
+
+@pytest.mark.parametrize(("machine", "prctl"), [("x86_64", 157), ("aarch64", 167)])
+def test_no_further_filter_can_be_added(machine: str, prctl: int) -> None:
+    assert _judge(machine, prctl, 22, 2) == EPERM
+    assert _judge(machine, prctl, 38, 1) == ALLOW
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_calls_newer_than_the_list_are_unknown(machine: str) -> None:
+    assert {_judge(machine, number) for number in (462, 467, 1 << 20)} == {ENOSYS}
+    assert _judge(machine, 461) == ALLOW
 
 
 def test_other_numberings_are_denied() -> None:

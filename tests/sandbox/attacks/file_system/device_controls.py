@@ -1,0 +1,32 @@
+# expects: scored 2/2
+# why: controls the devices it has: entropy of the kernel, input of a terminal; each request must be refused
+import fcntl
+import os
+import errno
+
+
+def refusal(attempt, *arguments):
+    try:
+        attempt(*arguments)
+    except OSError as error:
+        return errno.errorcode.get(error.errno, str(error.errno))
+    return "allowed"
+
+
+random = os.open("/dev/random", os.O_RDWR)
+refusals = {
+    "add entropy": refusal(fcntl.ioctl, random, 0x40085203, bytes(16)),
+    "clear pool": refusal(fcntl.ioctl, random, 0x5206),
+    "reseed": refusal(fcntl.ioctl, random, 0x5207),
+    "type into a terminal": refusal(fcntl.ioctl, 0, 0x5412, b"x"),
+    "take a terminal": refusal(fcntl.ioctl, 0, 0x540E, 1),
+}
+os.close(random)
+contained = list(refusals.values()) == ["EPERM", "EPERM", "EPERM", "ENOTTY", "ENOTTY"]
+print(refusals)
+
+
+def f(x):
+    if not contained:
+        return "a breach"
+    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)

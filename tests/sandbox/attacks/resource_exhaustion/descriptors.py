@@ -1,0 +1,39 @@
+# expects: scored 2/2
+# why: opens files for ever and asks for more descriptors; EMFILE must come early and the limit must not rise
+import os
+import resource
+import errno
+
+
+def refusal(attempt, *arguments):
+    try:
+        attempt(*arguments)
+    except OSError as error:
+        return errno.errorcode.get(error.errno, str(error.errno))
+    return "allowed"
+
+
+opened = []
+
+
+def take():
+    while len(opened) < 4096:
+        opened.append(os.open("/dev/null", os.O_RDONLY))
+
+
+said = refusal(take)
+for fd in opened:
+    os.close(fd)
+try:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
+    raised = "allowed"
+except ValueError as error:
+    raised = str(error)
+contained = said == "EMFILE" and len(opened) < 64 and raised == "not allowed to raise maximum limit"
+print(said, len(opened), raised)
+
+
+def f(x):
+    if not contained:
+        return "a breach"
+    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)

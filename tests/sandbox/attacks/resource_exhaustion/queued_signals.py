@@ -1,0 +1,23 @@
+# expects: scored 2/2
+# why: queues blocked realtime signals, each a piece of kernel memory; the limit must be small, and EAGAIN come soon
+import ctypes
+import errno
+import os
+import signal
+
+libc = ctypes.CDLL(None, use_errno=True)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGRTMIN])
+queued, said = 0, "none"
+while queued < 10_000:
+    if libc.sigqueue(os.getpid(), signal.SIGRTMIN, None):
+        said = errno.errorcode[ctypes.get_errno()]
+        break
+    queued += 1
+contained = said == "EAGAIN"
+print(queued, said)
+
+
+def f(x):
+    if not contained:
+        return "a breach"
+    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)

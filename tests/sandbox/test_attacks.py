@@ -1,0 +1,112 @@
+"""Every hostile program of the corpus comes to what its header says, and leaves nothing for the next run to find."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from cetd.sandbox.outcome import Scored
+from cetd.sandbox.sandbox import Sandbox
+from tests.cetd.sandbox.conftest import Bench
+from tests.sandbox.corpus import TESTS, Attack, class_of, read_corpus
+
+CORPUS = Path(__file__).parent / "attacks"
+ATTACKS = read_corpus(CORPUS)
+_SHORT_S = 0.4
+
+# A correct program that prints all that an earlier one could have left in its slot; the tests being the same, the
+# judge is the same as well, where that still lives.
+NEXT = """
+import builtins, fcntl, gc, hashlib, math, os, random, resource, signal, sys, threading, time
+def stdlib():
+    folder = os.path.dirname(os.__file__)
+    with open(os.__file__, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest(), sorted(os.listdir(folder))
+def fcntls(fd):
+    return [fcntl.fcntl(fd, command) for command in (fcntl.F_GETFD, fcntl.F_GETFL, fcntl.F_GETOWN, 11)]
+print(os.listdir("/"), os.listdir("/tmp"), os.listdir("/proc"), os.listdir("/dev"), os.getcwd())
+print(os.getpid(), os.getppid(), os.getpgid(0), os.getsid(0), os.getresuid(), os.getresgid(), os.getgroups())
+print(threading.active_count(), threading.stack_size(), gc.isenabled(), sys.getrecursionlimit())
+print(sys.getswitchinterval(), sys.get_int_max_str_digits(), sys.path, sys.meta_path[1:], sys.path_hooks)
+print(sorted(sys.modules), sorted(vars(builtins)), sorted(os.environ.items()), os.uname().nodename, time.tzname)
+print([signal.getsignal(n) for n in range(1, 65)], signal.pthread_sigmask(0, []), signal.sigpending())
+print(signal.getitimer(signal.ITIMER_REAL), os.getpriority(os.PRIO_PROCESS, 0), os.sched_getaffinity(0))
+print([resource.getrlimit(n) for n in range(16)], os.sched_getscheduler(0), sys.gettrace(), sys.getprofile())
+print([fcntls(fd) for fd in range(4)], fcntl.fcntl(1, fcntl.F_GETPIPE_SZ))
+print(os.stat("/tmp").st_mode, stdlib(), random.random(), math.sqrt(4), math.pi, sorted([2, 1]), 0 == 41)
+def f(x):
+    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)
+"""
+
+
+@pytest.fixture(scope="package")
+def untouched(sandbox: Sandbox) -> str:
+    """What the program above prints before any attack."""
+    return _next(sandbox)
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: f"{attack.family}/{attack.name}")
+def test_an_attack_comes_to_what_it_has_to_and_leaves_nothing(attack: Attack, untouched: str, bench: Bench) -> None:
+    before = _ours()
+    outcome = bench.run(attack.program, TESTS, _SHORT_S if "timed_out" in attack.expects else None)
+    assert class_of(outcome) in attack.expects, f"{attack.why}: {outcome}"
+    assert _ours() == before
+    assert _next(bench.sandbox) == untouched
+
+
+def test_the_corpus_is_broad() -> None:
+    families = Counter(attack.family for attack in ATTACKS)
+    assert len(families) >= 13
+    assert min(families.values()) >= 3, families
+    assert len(ATTACKS) >= 60
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "def f(x): ...\n",
+        "# expects: timed_out\n",
+        "# expects: timed_out\nwhile True: pass\n",
+        "# expects: timed_out\n# why:  \n",
+        "# expects: passed\n# why: there is no such outcome\n",
+        "# expects: timed_out, crashed\n# why: alternatives stand between bars\n",
+        "# why: the order\n# expects: timed_out\n",
+    ],
+)
+def test_a_file_without_its_header_is_refused_by_name(tmp_path: Path, text: str) -> None:
+    (tmp_path / "family").mkdir()
+    (tmp_path / "family" / "nameless.py").write_text(text)
+    with pytest.raises(ValueError, match=r"family/nameless\.py: its (first|second) line has to be"):
+        read_corpus(tmp_path)
+
+
+def test_an_empty_corpus_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no FAMILY/NAME"):
+        read_corpus(tmp_path)
+
+
+def test_a_program_is_read_as_it_stands(tmp_path: Path) -> None:
+    header = "# expects: crashed | scored 0/2\n# why: bytes\n"
+    (tmp_path / "family").mkdir()
+    (tmp_path / "family" / "name.py").write_bytes(header.encode() + b"\r\n\xff\x00")
+    attack = Attack("family", "name", header + "\r\n\udcff\x00", ("crashed", "scored 0/2"), "bytes")
+    assert read_corpus(tmp_path) == [attack]
+
+
+def _next(sandbox: Sandbox) -> str:
+    outcome = sandbox.run({"app.py": NEXT}, {"test_app.py": TESTS})
+    assert isinstance(outcome, Scored), outcome
+    assert outcome.passed == outcome.total == 2, outcome
+    return outcome.output
+
+
+def _ours() -> tuple[int, list[Path]]:
+    """Descriptors of this process, and files outside of the sandbox that attacks name theirs like."""
+    places = {Path(tempfile.gettempdir()), Path("/dev/shm"), Path("/dev"), Path(os.__file__).parent, Path.cwd()}
+    return len(os.listdir("/proc/self/fd")), [path for place in places for path in place.glob("attack?mark*")]
