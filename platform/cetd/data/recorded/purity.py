@@ -1,0 +1,153 @@
+"""The verdict that a function is pure, from the text of all that it reaches.
+
+Conservative: what is not known to be pure is refused, with the reason. Pure is what reads nothing but its arguments
+and changes nothing that outlives the call; so only modules and builtins of the lists below may be used. What a text
+cannot show (an order that depends on hashes, a hidden alias of a module's list) is left to the recording, which runs
+every call twice.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Iterator
+
+from cetd.data.recorded.definitions import Definition, Function, base_name
+
+PURE_MODULES = frozenset(
+    "__future__ abc base64 binascii bisect cmath collections collections.abc colorsys copy dataclasses datetime decimal"
+    " difflib enum fnmatch fractions functools graphlib hashlib heapq html html.entities ipaddress itertools json"
+    " keyword math numbers operator re sre_constants statistics string stringprep struct textwrap token typing"
+    " typing_extensions unicodedata urllib.parse zlib".split()
+)
+# Of other modules, the names that are pure.
+PURE_NAMES = {
+    "_collections_abc": {"Mapping", "Sequence", "Set"},
+    "contextlib": {"nullcontext", "suppress"},
+    "genericpath": {"_check_arg_types", "_splitext", "commonprefix"},
+    "io": {"BytesIO", "StringIO"},
+    "os": {"PathLike", "fspath"},
+    "sys": {"float_info", "maxsize", "maxunicode"},
+    "types": {"GenericAlias", "MappingProxyType", "SimpleNamespace"},
+}
+IMPURE_BUILTINS = frozenset(
+    "__import__ __build_class__ __loader__ __spec__ breakpoint compile copyright credits delattr dir eval exec exit"
+    " globals hash help id input license locals open print quit setattr vars".split()
+)
+IMPURE_ATTRIBUTES = frozenset(
+    "__builtins__ __code__ __globals__ __loader__ __subclasses__ fromtimestamp now today utcnow"
+    " getdefaultlocale".split()
+)
+MUTATORS = frozenset(
+    "add append appendleft clear difference_update discard extend extendleft insert intersection_update move_to_end pop"
+    " popitem popleft remove reverse rotate setdefault sort symmetric_difference_update update".split()
+)
+
+
+def impurity(definitions: list[Definition], name: str) -> str | None:
+    """Why the function ``name``, with the definitions that it needs, is not pure; None where it is."""
+    bound = frozenset(bound for each in definitions for bound in each.binds)
+    restricted = _restricted(definitions)
+    for each in definitions:
+        if isinstance(each.node, Function) and name in each.binds and (reason := _generator(each.node)):
+            return reason
+        reasons = (_import(each.node), _unknown(each, bound), _code(each, bound, restricted))
+        for reason in reasons:
+            if reason:
+                return reason
+    return None
+
+
+def _generator(function: Function) -> str | None:
+    """A generator's result is no plain data, and may have no end."""
+    if isinstance(function, ast.AsyncFunctionDef):
+        return "is asynchronous"
+    pending: list[ast.AST] = list(function.body)
+    while pending:
+        node = pending.pop()
+        if isinstance(node, (ast.Yield, ast.YieldFrom)):
+            return "is a generator"
+        if not isinstance(node, (*Function.__args__, ast.Lambda, ast.ClassDef)):
+            pending += ast.iter_child_nodes(node)
+    return None
+
+
+def _import(node: ast.AST) -> str | None:
+    match node:
+        case ast.Import(names):
+            for alias in names:
+                if alias.name not in PURE_MODULES | set(PURE_NAMES):
+                    return f"imports {alias.name}"
+        case ast.ImportFrom(module, names, level):
+            if level or module is None:
+                return f"imports from its own package: {'.' * level}{module or ''}"
+            for alias in names:
+                pure = alias.name in PURE_NAMES.get(module, ()) or (module in PURE_MODULES and alias.name != "*")
+                if not pure and f"{module}.{alias.name}" not in PURE_MODULES:
+                    return f"imports {module}.{alias.name}"
+        case _:
+            return None
+    return None
+
+
+def _unknown(definition: Definition, bound: frozenset[str]) -> str | None:
+    for name in sorted(definition.reads - bound):
+        if not hasattr(builtins, name):
+            return f"reads {name}, which the module does not bind"
+        if name in IMPURE_BUILTINS:
+            return f"uses {name}"
+    return None
+
+
+def _restricted(definitions: list[Definition]) -> dict[str, set[str]]:
+    """Names that stand for modules of which only some names are pure."""
+    found = {}
+    for each in definitions:
+        for node in ast.walk(each.node):
+            if isinstance(node, ast.Import):
+                for alias in node.names:
+                    if alias.name in PURE_NAMES:
+                        found[alias.asname or alias.name] = PURE_NAMES[alias.name]
+    return found
+
+
+def _code(definition: Definition, bound: frozenset[str], restricted: dict[str, set[str]]) -> str | None:
+    module_level = bound & definition.reads
+    pure_uses = set()
+    for node in ast.walk(definition.node):
+        match node:
+            case ast.Attribute(ast.Name(name) as module, attribute) if attribute in restricted.get(name, ()):
+                pure_uses.add(module)
+            case ast.Attribute(attr=attribute) if attribute in IMPURE_ATTRIBUTES:
+                return f"uses {attribute}"
+            case ast.Name(name) if name in restricted and node not in pure_uses:
+                return f"uses more of {name} than is known to be pure"
+            case ast.Global(names) | ast.Nonlocal(names):
+                return f"writes {', '.join(names)} of an outer scope"
+            case ast.AsyncFunctionDef() | ast.Await() | ast.AsyncFor() | ast.AsyncWith():
+                return "reaches asynchronous code"
+            case ast.Import() | ast.ImportFrom() if reason := _import(node):
+                return reason
+            case _:
+                continue
+    for function in _functions(definition.node):
+        for name in _changed(function):
+            if name in module_level:
+                return f"changes the module's {name}"
+    return None
+
+
+def _functions(node: ast.AST) -> Iterator[ast.AST]:
+    return (inner for inner in ast.walk(node) if isinstance(inner, (*Function.__args__, ast.Lambda)))
+
+
+def _changed(function: ast.AST) -> Iterator[str]:
+    """Names whose objects the code of a function changes."""
+    for node in ast.walk(function):
+        match node:
+            case ast.Subscript(ctx=ast.Store() | ast.Del()) | ast.Attribute(ctx=ast.Store() | ast.Del()):
+                yield base_name(node)
+            case ast.Call(ast.Attribute(target, method)) if method in MUTATORS:
+                yield base_name(target)
+            case _:
+                continue
