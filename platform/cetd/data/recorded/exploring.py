@@ -9,31 +9,43 @@ the rest. All by the seed alone.
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import islice, product
-from random import Random
 from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from cetd.data.recorded.acceptance import accepted, domains
 from cetd.data.recorded.branches import Branch
 from cetd.data.recorded.examples import calls_in_docstring
-from cetd.data.recorded.inputs import KINDS, annotated, argument, draw, guess, words
+from cetd.data.recorded.inputs import draw, words
 from cetd.data.recorded.mutants import Mutant, mutants
-from cetd.data.recorded.parameters import OMITTED, Call, Parameter, call, parameters, values_of
-from cetd.data.recorded.running import BrokenProgramError, Came, Program, Raised, Returned, Unusable, tells
+from cetd.data.recorded.parameters import Call, Parameter, call, parameters, values_of
+from cetd.data.recorded.running import (
+    ENDLESS,
+    IMMEASURABLE,
+    MISUSED,
+    BrokenProgramError,
+    Came,
+    Program,
+    Raised,
+    Returned,
+    Unusable,
+    tells,
+)
+from cetd.data.recorded.variations import edited
 from cetd.seeds import derive
 
 _ROUND = 100  # calls
-_TRIES_PER_COMBINATION = 6
-_COMBINATIONS = 80
-_KEPT_COMBINATIONS = 6
 _LONGEST_CALL = 90  # characters, so that a test is one line
 _LONGEST_RESULT = 400
 _MOST_RAISING = 3  # of that many tests, at most one expects an exception
-_BEST_UNUSABLE = 0.5
+_MOST_ENDLESS = 0.5  # of the usable calls
+_FILL = 3  # tests of one result that are added for variety
+# What some calls may come to without making the function unsuitable.
+_TOLERATED = ("usable", MISUSED, IMMEASURABLE, ENDLESS)
 
 
 class UnsuitableError(ValueError):
@@ -88,8 +100,9 @@ def explore(source: str, function: str, budget: Budget) -> Explored:
 
 class _Exploration:
     def __init__(self, source: str, function: str, budget: Budget) -> None:
-        tree = ast.parse(source)
+        self._tree = tree = ast.parse(source)
         node = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function][-1]
+        self._node = node
         self._source, self._name, self._budget = source, function, budget
         self._parameters = parameters(node)
         self._words = words(tree)
@@ -99,26 +112,31 @@ class _Exploration:
         except BrokenProgramError as error:
             raise UnsuitableError(f"does not run on its own: {error}") from None
         self._known: set[str] = set()
-        self._unusable: dict[str, int] = {}
+        self._counts: dict[str, int] = {}
         self._chosen: list[Observed] = []
         self._pool: list[Observed] = []
         self._covered: set[Branch] = set()
-        self._mutants: list[Mutant] | None = None
+        self._mutants: list[Mutant] = []
         self._alive: list[Program] = []
 
     def run(self) -> Explored:
+        """Rounds for the branches first; then the mutants of what these reach, and rounds for both."""
         self._observe(self._examples, example=True)
         fresh = self._fresh()
-        for number in range(-(-self._budget.inputs // _ROUND)):
-            strategy = st.one_of(fresh, self._variation(fresh)) if self._chosen else fresh
-            new = self._observe(draw(strategy, _ROUND, derive("calls", self._budget.seed, self._name, number)))
-            self._cover(sorted([*self._pool, *new] if number == 0 else new, key=lambda each: each.order))
-            if self._mutants is None and self._chosen:
-                self._make_mutants()
-            self._kill(self._chosen if number == 0 else [])
-            self._kill(sorted(new, key=lambda each: each.order))
-            if self._mutants is not None and not self._alive and self._all_branches() == self._covered:
-                break
+        rounds = max(2, self._budget.inputs // _ROUND)
+        number = 0
+        while number < max(1, rounds // 2) and (number == 0 or self._covered != self._all_branches()):
+            self._cover(self._round(fresh, number) if number else [*self._pool, *self._round(fresh, number)])
+            number += 1
+        self._refuse_unusable()
+        self._make_mutants()
+        self._kill(list(self._chosen))
+        self._kill(self._pool)
+        while number < rounds and (self._alive or self._covered != self._all_branches()):
+            new = self._round(fresh, number)
+            self._cover(new)
+            self._kill(new)
+            number += 1
         self._refuse_unusable()
         return self._explored()
 
@@ -130,93 +148,78 @@ class _Exploration:
         Raises:
             UnsuitableError: it accepts none.
         """
-        hinted = [self._domains(parameter, index, every=False) for index, parameter in enumerate(self._parameters)]
-        accepted = self._accepted(hinted)
-        if not accepted:
-            every = [self._domains(parameter, index, every=True) for index, parameter in enumerate(self._parameters)]
-            accepted = self._accepted(every)
-        if not accepted:
-            self._refuse_unusable()
-            raise UnsuitableError("accepts no plain data that was tried")
-        return st.one_of(accepted)
+        for every in (False, True):
+            choices = [
+                domains(
+                    self._tree,
+                    self._node,
+                    parameter,
+                    [values[index] for values in self._examples],
+                    self._words,
+                    every=every,
+                )
+                for index, parameter in enumerate(self._parameters)
+            ]
+            found = accepted(choices, self._try, derive("kinds", self._budget.seed))
+            if found is not None:
+                return found
+        self._refuse_unusable()
+        raise UnsuitableError("accepts no plain data that was tried")
 
-    def _domains(self, parameter: Parameter, index: int, *, every: bool) -> list[SearchStrategy[Any]]:
-        """What a parameter may be given."""
-        strategy = annotated(parameter.annotation, self._words)
-        if strategy is not None:
-            return [argument(parameter, strategy)]
-        seen = [values[index] for values in self._examples if values[index] is not OMITTED]
-        kinds = [] if every else guess(parameter, seen)
-        own = st.sampled_from(seen) if seen and parameter.kind != "rest" else None
-        found = []
-        for kind in kinds or KINDS:
-            strategy = KINDS[kind](self._words)
-            found.append(argument(parameter, st.one_of(own, strategy) if own is not None else strategy))
-        return found
+    def _try(self, values: Sequence[Any]) -> Came | None:
+        made = call(self._parameters, values)
+        if len(made.text) > _LONGEST_CALL:
+            return None
+        came, _ = self._program.call(made)
+        self._count(came)
+        return came
 
-    def _accepted(self, domains: list[list[SearchStrategy[Any]]]) -> list[SearchStrategy[tuple[Any, ...]]]:
-        """The combinations of kinds that give results, those with the most different ones first."""
-        combinations = list(islice(product(*domains), 20_000))
-        if len(combinations) > _COMBINATIONS:
-            combinations = Random(derive("kinds", self._budget.seed, self._name)).sample(combinations, _COMBINATIONS)
-        rated = []
-        for index, combination in enumerate(combinations):
-            strategy = st.tuples(*combination)
-            key = derive("try", self._budget.seed, self._name, index)
-            came = [self._program.call(made)[0] for made in self._calls(draw(strategy, _TRIES_PER_COMBINATION, key))]
-            results = {each.text for each in came if isinstance(each, Returned)}
-            refusals = {each.text for each in came if isinstance(each, Raised)}
-            self._count(came)
-            if results or refusals:
-                rated.append((len(results), len(refusals), -index, strategy))
-        rated.sort(key=lambda each: each[:3], reverse=True)
-        return [strategy for *_, strategy in rated[:_KEPT_COMBINATIONS] if rated[0][0]]
+    def _round(self, fresh: SearchStrategy[tuple[Any, ...]], number: int) -> list[Observed]:
+        strategy = st.one_of(fresh, self._variation(fresh)) if self._chosen else fresh
+        return self._observe(draw(strategy, _ROUND, derive("calls", self._budget.seed, number)))
 
     def _variation(self, fresh: SearchStrategy[tuple[Any, ...]]) -> SearchStrategy[tuple[Any, ...]]:
-        """A chosen call with one argument drawn anew."""
+        """A chosen call with one argument edited, or drawn anew."""
         kept = [tuple(values_of(self._parameters, each.call)) for each in self._chosen]
+        indices = st.sampled_from(range(len(self._parameters)))
 
-        def replaced(values: tuple[Any, ...], index: int, other: tuple[Any, ...]) -> tuple[Any, ...]:
-            return (*values[:index], other[index], *values[index + 1 :])
+        def replaced(values: tuple[Any, ...], index: int) -> SearchStrategy[tuple[Any, ...]]:
+            other = st.one_of(edited(values[index], self._words), fresh.map(lambda drawn: drawn[index]))
+            return other.map(lambda value: (*values[:index], value, *values[index + 1 :]))
 
-        return st.builds(replaced, st.sampled_from(kept), st.sampled_from(range(len(self._parameters))), fresh)
-
-    def _calls(self, drawn: Sequence[Sequence[Any]]) -> list[Call]:
-        made = [call(self._parameters, values) for values in drawn]
-        return [each for each in made if len(each.text) <= _LONGEST_CALL]
+        return st.tuples(st.sampled_from(kept), indices).flatmap(lambda drawn: replaced(*drawn))
 
     # --------------------------------------------------------------------------------------------- running
 
     def _observe(self, drawn: Sequence[Sequence[Any]], *, example: bool = False) -> list[Observed]:
         """Run the calls that are new, and add those that show something to the pool."""
         new = []
-        for made in self._calls(drawn):
-            if made.text in self._known:
+        for made in (call(self._parameters, values) for values in drawn):
+            if made.text in self._known or len(made.text) > _LONGEST_CALL:
                 continue
             self._known.add(made.text)
             came, branches = self._program.call(made)
-            self._count([came])
+            self._count(came)
             if not isinstance(came, Unusable) and len(came.text) <= _LONGEST_RESULT:
                 new.append(Observed(made, came, frozenset(branches), example))
+        new.sort(key=lambda each: each.order)
         self._pool += new
         return new
 
-    def _count(self, came: Sequence[Came]) -> None:
-        for each in came:
-            reason = each.reason if isinstance(each, Unusable) else "usable"
-            self._unusable[reason] = self._unusable.get(reason, 0) + 1
+    def _count(self, came: Came) -> None:
+        reason = came.reason if isinstance(came, Unusable) else "usable"
+        self._counts[reason] = self._counts.get(reason, 0) + 1
 
     def _refuse_unusable(self) -> None:
         """
         Raises:
             UnsuitableError: what calls come to cannot be written down, or they leave their mark on the arguments.
         """
-        for reason, count in sorted(self._unusable.items()):
-            seldom = reason in ("usable", "misused", "is no finite number", "has no end") or reason[:6] == "raises"
-            if count and not seldom:
+        for reason in sorted(self._counts):
+            if reason not in _TOLERATED and not reason.startswith("raises "):
                 raise UnsuitableError(reason)
-        if self._unusable.get("has no end", 0) > _BEST_UNUSABLE * self._unusable.get("usable", 0):
-            raise UnsuitableError("has no end on many inputs")
+        if self._counts.get(ENDLESS, 0) > _MOST_ENDLESS * self._counts.get("usable", 0):
+            raise UnsuitableError(f"{ENDLESS} on many inputs")
 
     # --------------------------------------------------------------------------------------------- choosing
 
@@ -234,7 +237,13 @@ class _Exploration:
         return probes.within(probes.reached(self._covered))
 
     def _make_mutants(self) -> None:
-        """Of the functions that the calls reach."""
+        """Of the functions that the calls reach.
+
+        Raises:
+            UnsuitableError: no call shows anything.
+        """
+        if not self._chosen:
+            raise UnsuitableError("has no result that a test can hold")
         lines = self._program.probes.reached(self._covered)
         self._mutants = mutants(self._source, lines, self._budget.max_mutants, self._budget.seed)
         for mutant in self._mutants:
@@ -255,21 +264,20 @@ class _Exploration:
                 self._alive = alive
 
     def _explored(self) -> Explored:
-        if not self._chosen or self._mutants is None:
-            raise UnsuitableError("has no result that a test can hold")
         self._vary()
         made, killed = self._mutants, len(self._mutants) - len(self._alive)
         return Explored(self._chosen, len(self._covered), len(self._all_branches()), made, killed)
 
     def _vary(self) -> None:
-        """Fill up with calls of results that no test has yet."""
-        known = {each.came.text for each in self._chosen}
-        for each in sorted(self._pool, key=lambda each: each.order):
-            raising = sum(isinstance(test.came, Raised) for test in self._chosen)
-            too_many = isinstance(each.came, Raised) and raising * _MOST_RAISING >= len(self._chosen)
-            if each.came.text not in known and not too_many and self._may_choose(each):
-                known.add(each.came.text)
-                self._chosen.append(each)
+        """Fill up with calls whose results few tests have yet."""
+        known = Counter(each.came.text for each in self._chosen)
+        for most in range(1, _FILL + 1):
+            for each in sorted(self._pool, key=lambda each: each.order):
+                raising = sum(isinstance(test.came, Raised) for test in self._chosen)
+                too_many = isinstance(each.came, Raised) and raising * _MOST_RAISING >= len(self._chosen)
+                if known[each.came.text] < most and not too_many and self._may_choose(each):
+                    known[each.came.text] += 1
+                    self._chosen.append(each)
 
 
 def _usable_examples(node: ast.FunctionDef, parameters: Sequence[Parameter]) -> list[list[Any]]:

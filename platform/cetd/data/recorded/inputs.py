@@ -1,7 +1,7 @@
 """Hypothesis strategies for the arguments of a function, from what its text says about them.
 
-In this order: the annotation; the types of docstring examples and of the default; the parameter's name; and otherwise
-every kind of plain data there is, to be tried. Values are small and readable, with the constants of the function's own
+In this order: the annotation; the types of docstring examples and of the default; what the code does with it; the
+parameter's name; and otherwise every kind of plain data there is, to be tried. Values are small and readable, with the constants of the function's own
 text among them, as those are what its conditions ask for. Every value is drawn from a closed set of parts: hypothesis
 would else mix in constants of whatever modules are loaded, and the same seed would not draw the same.
 """
@@ -20,11 +20,38 @@ from hypothesis.strategies import SearchStrategy
 from cetd.data.recorded.parameters import OMITTED, Parameter
 
 _LETTERS = (*"abcxyzABZ", "é")
-_PIECES = (*_LETTERS, *"019", *" \n\t", *".,-_:/;=+%#&'\"\\()[]", "ab", "hello", "The cat", "  ")
-_INTS = (0, 1, 2, 3, 4, 5, 7, 8, 10, 12, 16, 31, 60, 64, 99, 100, 255, 256, 365, 400, 1000, 2000, 2024, -1, -2, -5, -100)
+PIECES = (*_LETTERS, *"019", *" \n\t", *".,-_:/;=+%#&'\"\\()[]", "ab", "hello", "The cat", "  ", "01", "12", "2024")
+_INTS = (
+    0,
+    1,
+    2,
+    3,
+    4,
+    5,
+    7,
+    8,
+    10,
+    12,
+    16,
+    31,
+    60,
+    64,
+    99,
+    100,
+    255,
+    256,
+    365,
+    400,
+    1000,
+    2000,
+    2024,
+    -1,
+    -2,
+    -5,
+    -100,
+)
 _FLOATS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.25, 10.0, 100.5, -0.5, -1.0, -2.75)
 _LONGEST_CONSTANT = 12
-# Draws of the same number that a strategy is asked for, so that hypothesis' own effort is bounded.
 _QUIET = settings(database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 
 
@@ -71,10 +98,12 @@ def _pick(own: Sequence[Any], usual: Sequence[Any]) -> SearchStrategy[Any]:
 
 
 def _text(words: Words) -> SearchStrategy[str]:
-    joined = st.lists(_pick(words.texts, _PIECES), max_size=6).map("".join)
+    joined = st.lists(_pick(words.texts, PIECES), max_size=6).map("".join)
     spaced = st.lists(st.sampled_from(("a", "bc", "the", "cat", "Hello", "x1", "42")), min_size=1, max_size=6)
     digits = st.lists(st.sampled_from("0123456789"), min_size=1, max_size=6).map("".join)
-    return st.one_of(joined, joined, spaced.map(" ".join), digits)
+    line = st.tuples(st.sampled_from(("", " ", "    ", "\t")), st.sampled_from(("", "a", "bc d", "x = 1"))).map("".join)
+    lines = st.lists(line, min_size=2, max_size=4).map("\n".join)
+    return st.one_of(joined, joined, spaced.map(" ".join), digits, lines)
 
 
 def _int(words: Words) -> SearchStrategy[int]:
@@ -128,13 +157,16 @@ KINDS: dict[str, Callable[[Words], SearchStrategy[Any]]] = {
     "texts": _list(_text),
     "floats": _list(_float),
     "sorted": _sorted,
-    "bool": _bool,
-    "none": _none,
     "pairs": _pairs,
     "mapping": _mapping,
     "triple": _triple,
     "lists": _list(_list(_int)),
+    "bool": _bool,
+    "none": _none,
 }
+# Nearly everything accepts these somehow: only for parameters that show them.
+_SHOWN_ONLY = {"bool", "none"}
+UNKNOWN = tuple(kind for kind in KINDS if kind not in _SHOWN_ONLY)
 _BY_NAME = {
     "text": "text s string str line path name word prefix suffix sep delim title key url value_str chars pattern pat",
     "int": "n i j k width size count length maxlen base depth limit start stop end lo hi year month day hour minute"
@@ -147,12 +179,16 @@ _BY_NAME = {
 _NAMED = {name: kind for kind, names in _BY_NAME.items() for name in names.split()}
 
 
-def guess(parameter: Parameter, seen: Sequence[Any]) -> list[str]:
-    """Kinds that a parameter may be of, ``seen`` being its values in examples; empty where nothing tells."""
+def guess(parameter: Parameter, seen: Sequence[Any], used: Sequence[str]) -> list[str]:
+    """Kinds that a parameter may be of; empty where nothing tells.
+
+    ``seen`` are its values in examples, ``used`` the kinds that the function's code asks for.
+    """
     values = list(seen)
     if isinstance(parameter.default, ast.Constant) and parameter.default.value is not None:
         values.append(parameter.default.value)
     kinds = [kind for value in values if (kind := _kind_of(value))]
+    kinds = kinds or list(used)
     if not kinds and parameter.name in _NAMED:
         kinds = [_NAMED[parameter.name]]
     if kinds and isinstance(parameter.default, ast.Constant) and parameter.default.value is None:
