@@ -12,8 +12,9 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from cetd.data.recorded.annotations import annotated
 from cetd.data.recorded.definitions import Function
-from cetd.data.recorded.inputs import KINDS, UNKNOWN, Words, annotated, argument, draw, guess
+from cetd.data.recorded.inputs import KINDS, UNKNOWN, Words, argument, draw, guess
 from cetd.data.recorded.parameters import OMITTED, Parameter
 from cetd.data.recorded.running import Came, Raised, Returned
 from cetd.data.recorded.usage import kinds_by_use

@@ -1,7 +1,7 @@
 """The top-level statements of a module, and those that one of its names needs.
 
-Promises: :meth:`Definitions.closure` is enough to run the name alone, in the order of the module, every statement's text
-as it was written. Statements under a condition (``if``, ``try``) are left out, with the names that only they bind: so
+Promises: :meth:`Definitions.closure` is enough to run the name alone, in the order of the module, each statement as it
+was written. Statements under a condition (``if``, ``try``) are left out, with the names that only they bind: so
 ``try: from _heapq import *`` leaves the Python functions above it, which are what is wanted.
 """
 

@@ -1,9 +1,9 @@
-"""Hypothesis strategies for the arguments of a function, from what its text says about them.
+"""Kinds of plain data, as hypothesis strategies, and which of them a parameter's text speaks of.
 
-In this order: the annotation; the types of docstring examples and of the default; what the code does with it; the
-parameter's name; and otherwise every kind of plain data there is, to be tried. Values are small and readable, with the constants of the function's own
-text among them, as those are what its conditions ask for. Every value is drawn from a closed set of parts: hypothesis
-would else mix in constants of whatever modules are loaded, and the same seed would not draw the same.
+In this order: the types of docstring examples and of the default; what the code does with it; the parameter's name.
+Values are small and readable, with the constants of the function's own text among them, as those are what its
+conditions ask for. Every value is drawn from a closed set of parts: hypothesis would else mix in constants of whatever
+modules are loaded, and the same seed would not draw the same.
 """
 
 from __future__ import annotations
@@ -52,7 +52,12 @@ _INTS = (
 )
 _FLOATS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.25, 10.0, 100.5, -0.5, -1.0, -2.75)
 _LONGEST_CONSTANT = 12
-_QUIET = settings(database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+_QUIET = settings(
+    database=None,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
+)
 
 
 @dataclass(frozen=True)
@@ -88,9 +93,6 @@ def draw(strategy: SearchStrategy[Any], count: int, key: int) -> list[Any]:
 
     collect()
     return drawn[:count]
-
-
-# ------------------------------------------------------------------------------------------------- kinds
 
 
 def _pick(own: Sequence[Any], usual: Sequence[Any]) -> SearchStrategy[Any]:
@@ -197,28 +199,21 @@ def guess(parameter: Parameter, seen: Sequence[Any], used: Sequence[str]) -> lis
 
 
 def _kind_of(value: Any) -> str | None:
+    """The kind whose values are like this one."""
     match value:
-        case bool():
-            return "bool"
-        case int() | float() | bytes():
-            return type(value).__name__
+        case bool() | int() | float() | bytes():
+            kind = type(value).__name__
         case str():
-            return "text"
-        case [[*_], *_]:
-            return "lists"
-        case [str(), *_]:
-            return "texts"
-        case [float(), *_]:
-            return "floats"
-        case [*_]:
-            return "ints"
+            kind = "text"
+        case [first, *_]:
+            kind = {str: "texts", float: "floats", list: "lists", tuple: "lists"}.get(type(first), "ints")
+        case []:
+            kind = "ints"
         case {}:
-            return "mapping"
+            kind = "mapping"
         case _:
-            return None
-
-
-# ------------------------------------------------------------------------------------------------- strategies
+            kind = None
+    return kind
 
 
 def argument(parameter: Parameter, strategy: SearchStrategy[Any]) -> SearchStrategy[Any]:
@@ -226,66 +221,3 @@ def argument(parameter: Parameter, strategy: SearchStrategy[Any]) -> SearchStrat
     if parameter.kind == "rest":
         return st.lists(strategy, max_size=3).map(tuple)
     return st.one_of(st.just(OMITTED), strategy) if parameter.default is not None else strategy
-
-
-def annotated(node: ast.expr | None, words: Words) -> SearchStrategy[Any] | None:
-    """The strategy of an annotation; None where there is none, or one that is no plain data."""
-    match node:
-        case ast.Constant(str(text)):
-            try:
-                return annotated(ast.parse(text, mode="eval").body, words)
-            except SyntaxError:
-                return None
-        case ast.Constant(None):
-            return st.just(None)
-        case ast.Name(name) | ast.Attribute(attr=name):
-            kind = _SIMPLE.get(name)
-            return KINDS[kind](words) if kind else None
-        case ast.BinOp(left, ast.BitOr(), right):
-            return _all(st.one_of, [left, right], words)
-        case ast.Subscript(ast.Name(name) | ast.Attribute(attr=name), inside):
-            parts = list(inside.elts) if isinstance(inside, ast.Tuple) else [inside]
-            return _generic(name, parts, words)
-        case _:
-            return None
-
-
-_SIMPLE = {
-    **{name: "text" for name in ("str", "AnyStr", "LiteralString")},
-    **{"int": "int", "SupportsIndex": "int", "float": "float", "bool": "bool", "bytes": "bytes"},
-    **{name: "ints" for name in ("list", "List", "Sequence", "Iterable", "Collection")},
-    **{name: "mapping" for name in ("dict", "Dict", "Mapping")},
-}
-
-
-def _generic(name: str, parts: list[ast.expr], words: Words) -> SearchStrategy[Any] | None:
-    match name, parts:
-        case "Optional", [part]:
-            return _all(st.one_of, [ast.Constant(None), part], words)
-        case "Union", _:
-            return _all(st.one_of, parts, words)
-        case "Literal", _:
-            values = [part.value for part in parts if isinstance(part, ast.Constant)]
-            return st.sampled_from(values) if values else None
-        case "list" | "List" | "Sequence" | "Iterable" | "Collection" | "Iterator", [part]:
-            return _all(lambda item: st.lists(item, max_size=5), [part], words)
-        case "set" | "Set" | "AbstractSet", [part]:
-            return _all(lambda item: st.sets(item, max_size=4), [part], words)
-        case "frozenset" | "FrozenSet", [part]:
-            return _all(lambda item: st.frozensets(item, max_size=4), [part], words)
-        case "dict" | "Dict" | "Mapping", [key, value]:
-            return _all(lambda *items: st.dictionaries(*items, max_size=3), [key, value], words)
-        case "tuple" | "Tuple", [part, ast.Constant(value)] if value is Ellipsis:
-            return _all(lambda item: st.lists(item, max_size=4).map(tuple), [part], words)
-        case "tuple" | "Tuple", _:
-            return _all(st.tuples, parts, words)
-        case _:
-            return None
-
-
-def _all(
-    combine: Callable[..., SearchStrategy[Any]], parts: list[ast.expr], words: Words
-) -> SearchStrategy[Any] | None:
-    """``combine`` of the parts' strategies, where each has one."""
-    found = [annotated(part, words) for part in parts]
-    return None if None in found else combine(*found)

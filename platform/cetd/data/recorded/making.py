@@ -21,7 +21,7 @@ from cetd.data.recorded.functions import Candidate, Refused, candidates
 from cetd.data.recorded.judging import judge
 from cetd.data.recorded.modules import modules_of, read_module
 from cetd.data.recorded.recording import Recorded, record
-from cetd.data.recorded.writing import Provenance, app_of, provenance, read, write
+from cetd.data.recorded.writing import Provenance, app_of, is_foreign, provenance, read, write
 from cetd.sandbox.sandbox import Sandbox
 
 
@@ -128,12 +128,17 @@ class _Making:
         """Apps of an earlier run of the same configuration.
 
         Raises:
-            RecipeError: there is one of another.
+            RecipeError: there is one of another, or one that was made by hand.
         """
         folders = sorted(self._split.folder.iterdir()) if self._split.folder.is_dir() else []
         kept = []
         for folder in folders:
-            if folder.is_dir() and (figures := read(folder)):
+            if not folder.is_dir():
+                continue
+            figures = read(folder)
+            if figures is None and is_foreign(folder):
+                raise RecipeError(f"{folder}: an app that was not made here; choose another folder")
+            if figures:
                 if figures.recipe != self._recipe:
                     raise RecipeError(f"{folder}: made with another configuration; choose another folder or delete it")
                 kept.append(Made(folder.name, self._split.name, folder, figures, kept=True))
@@ -203,13 +208,13 @@ class _Making:
                     dropped += [self._spare(each, "the split is full") for each in waiting]
                     waiting.clear()
                 break
-            one = waiting.pop(0)
-            module = one.candidate.module
-            in_batch = sum(each.candidate.module == module for each in batch)
-            if self._config.max_per_module and self._per_module[module] + in_batch >= self._config.max_per_module:
-                dropped.append(self._spare(one, "its module has enough apps"))
+            module, most = waiting[0].candidate.module, self._config.max_per_module
+            if most and self._per_module[module] >= most:
+                dropped.append(self._spare(waiting.pop(0), "its module has enough apps"))
+            elif most and self._per_module[module] + sum(one.candidate.module == module for one in batch) >= most:
+                break  # whether there is room shows once those before are judged
             else:
-                batch.append(one)
+                batch.append(waiting.pop(0))
         return batch
 
     def _judge(self, recorded: Recorded) -> Made | str:

@@ -10,15 +10,19 @@ from __future__ import annotations
 
 import ast
 import builtins
+from collections import OrderedDict, deque
 from collections.abc import Iterator
 
 from cetd.data.recorded.definitions import Definition, Function, base_name
 
 PURE_MODULES = frozenset(
-    "__future__ abc base64 binascii bisect cmath collections collections.abc colorsys copy dataclasses datetime decimal"
-    " difflib enum fnmatch fractions functools graphlib hashlib heapq html html.entities ipaddress itertools json"
-    " keyword math numbers operator re sre_constants statistics string stringprep struct textwrap token typing"
-    " typing_extensions unicodedata urllib.parse zlib".split()
+    {
+        *("__future__", "abc", "base64", "binascii", "bisect", "cmath", "collections", "collections.abc", "colorsys"),
+        *("copy", "dataclasses", "datetime", "decimal", "difflib", "enum", "fnmatch", "fractions", "functools"),
+        *("graphlib", "hashlib", "heapq", "html", "html.entities", "ipaddress", "itertools", "json", "keyword", "math"),
+        *("numbers", "operator", "re", "sre_constants", "statistics", "string", "stringprep", "struct", "textwrap"),
+        *("token", "typing", "typing_extensions", "unicodedata", "urllib.parse", "zlib"),
+    }
 )
 # Of other modules, the names that are pure.
 PURE_NAMES = {
@@ -31,16 +35,26 @@ PURE_NAMES = {
     "types": {"GenericAlias", "MappingProxyType", "SimpleNamespace"},
 }
 IMPURE_BUILTINS = frozenset(
-    "__import__ __build_class__ __loader__ __spec__ breakpoint compile copyright credits delattr dir eval exec exit"
-    " globals hash help id input license locals open print quit setattr vars".split()
+    {
+        *("__import__", "__build_class__", "__loader__", "__spec__", "breakpoint", "compile", "copyright", "credits"),
+        *("delattr", "dir", "eval", "exec", "exit", "globals", "hash", "help", "id", "input", "license", "locals"),
+        *("open", "print", "quit", "setattr", "vars"),
+    }
 )
+# Attributes of pure modules and of builtins that read the clock, or lead out of the program.
 IMPURE_ATTRIBUTES = frozenset(
-    "__builtins__ __code__ __globals__ __loader__ __subclasses__ fromtimestamp now today utcnow"
-    " getdefaultlocale".split()
+    {
+        *("__builtins__", "__code__", "__dict__", "__globals__", "__loader__", "__subclasses__", "file_digest"),
+        *("fromtimestamp", "now", "seed", "today", "utcnow"),
+    }
 )
 MUTATORS = frozenset(
-    "add append appendleft clear difference_update discard extend extendleft insert intersection_update move_to_end pop"
-    " popitem popleft remove reverse rotate setdefault sort symmetric_difference_update update".split()
+    name
+    for kind in (list, dict, set, deque, OrderedDict)
+    for name in dir(kind)
+    if not name.startswith("_")
+    and name not in {"copy", "count", "get", "index", "items", "keys", "values"}
+    and not hasattr(frozenset, name)
 )
 
 
@@ -51,10 +65,9 @@ def impurity(definitions: list[Definition], name: str) -> str | None:
     for each in definitions:
         if isinstance(each.node, Function) and name in each.binds and (reason := _generator(each.node)):
             return reason
-        reasons = (_import(each.node), _unknown(each, bound), _code(each, bound, restricted))
-        for reason in reasons:
-            if reason:
-                return reason
+        reason = _import(each.node) or _unknown(each, bound) or _code(each, bound, restricted)
+        if reason:
+            return reason
     return None
 
 
@@ -75,19 +88,20 @@ def _generator(function: Function) -> str | None:
 def _import(node: ast.AST) -> str | None:
     match node:
         case ast.Import(names):
-            for alias in names:
-                if alias.name not in PURE_MODULES | set(PURE_NAMES):
-                    return f"imports {alias.name}"
-        case ast.ImportFrom(module, names, level):
-            if level or module is None:
-                return f"imports from its own package: {'.' * level}{module or ''}"
-            for alias in names:
-                pure = alias.name in PURE_NAMES.get(module, ()) or (module in PURE_MODULES and alias.name != "*")
-                if not pure and f"{module}.{alias.name}" not in PURE_MODULES:
-                    return f"imports {module}.{alias.name}"
+            wrong = [alias.name for alias in names if alias.name not in PURE_MODULES | set(PURE_NAMES)]
+        case ast.ImportFrom(module, names, 0) if module:
+            wrong = [f"{module}.{alias.name}" for alias in names if not _is_pure(module, alias.name)]
+        case ast.ImportFrom(module, _, level):
+            return f"imports from its own package: {'.' * level}{module or ''}"
         case _:
             return None
-    return None
+    return f"imports {wrong[0]}" if wrong else None
+
+
+def _is_pure(module: str, name: str) -> bool:
+    if name == "*":
+        return False
+    return module in PURE_MODULES or f"{module}.{name}" in PURE_MODULES or name in PURE_NAMES.get(module, ())
 
 
 def _unknown(definition: Definition, bound: frozenset[str]) -> str | None:
@@ -112,29 +126,38 @@ def _restricted(definitions: list[Definition]) -> dict[str, set[str]]:
 
 
 def _code(definition: Definition, bound: frozenset[str], restricted: dict[str, set[str]]) -> str | None:
-    module_level = bound & definition.reads
-    pure_uses = set()
+    pure_uses = {
+        node.value
+        for node in ast.walk(definition.node)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+        if node.attr in restricted.get(node.value.id, ())
+    }
     for node in ast.walk(definition.node):
-        match node:
-            case ast.Attribute(ast.Name(name) as module, attribute) if attribute in restricted.get(name, ()):
-                pure_uses.add(module)
-            case ast.Attribute(attr=attribute) if attribute in IMPURE_ATTRIBUTES:
-                return f"uses {attribute}"
-            case ast.Name(name) if name in restricted and node not in pure_uses:
-                return f"uses more of {name} than is known to be pure"
-            case ast.Global(names) | ast.Nonlocal(names):
-                return f"writes {', '.join(names)} of an outer scope"
-            case ast.AsyncFunctionDef() | ast.Await() | ast.AsyncFor() | ast.AsyncWith():
-                return "reaches asynchronous code"
-            case ast.Import() | ast.ImportFrom() if reason := _import(node):
-                return reason
-            case _:
-                continue
+        if node not in pure_uses and (reason := _node(node, restricted)):
+            return reason
     for function in _functions(definition.node):
         for name in _changed(function):
-            if name in module_level:
+            if name in bound & definition.reads:
                 return f"changes the module's {name}"
     return None
+
+
+def _node(node: ast.AST, restricted: dict[str, set[str]]) -> str | None:
+    reason = None
+    match node:
+        case ast.Attribute(attr=attribute) if attribute in IMPURE_ATTRIBUTES:
+            reason = f"uses {attribute}"
+        case ast.Name(name) if name in restricted:
+            reason = f"uses more of {name} than is known to be pure"
+        case ast.Global(names) | ast.Nonlocal(names):
+            reason = f"writes {', '.join(names)} of an outer scope"
+        case ast.AsyncFunctionDef() | ast.Await() | ast.AsyncFor() | ast.AsyncWith():
+            reason = "reaches asynchronous code"
+        case ast.Import() | ast.ImportFrom():
+            reason = _import(node)
+        case _:
+            pass
+    return reason
 
 
 def _functions(node: ast.AST) -> Iterator[ast.AST]:

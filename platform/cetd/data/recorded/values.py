@@ -16,7 +16,7 @@ _MAX_DEPTH = 8
 
 
 def is_plain(value: object, depth: int = _MAX_DEPTH) -> bool:
-    """Whether a value is None, bool, int, finite float, str, bytes, or a container of these of an exact builtin type."""
+    """Whether a value is None, bool, int, finite float, str, bytes, or a builtin container of these; no subclass."""
     kind = type(value)
     if kind in _SCALARS:
         return True
@@ -62,16 +62,11 @@ def parse(text: str) -> Any:
 def value_of(node: ast.expr) -> Any:
     """As :func:`parse`, of a tree."""
     match node:
-        case ast.Call(ast.Name("set"), [], []):
-            return set()
-        case ast.Call(ast.Name("frozenset"), arguments, []):
-            return frozenset(*map(value_of, arguments))
-        case ast.List(items):
-            return [value_of(item) for item in items]
-        case ast.Tuple(items):
-            return tuple(value_of(item) for item in items)
-        case ast.Set(items):
-            return {value_of(item) for item in items}
+        case ast.Call(ast.Name("set" | "frozenset" as name), arguments, []):  # literal_eval does not know these
+            return (set if name == "set" else frozenset)(*map(value_of, arguments))
+        case ast.List(items) | ast.Tuple(items) | ast.Set(items):
+            kind = {ast.List: list, ast.Tuple: tuple, ast.Set: set}[type(node)]
+            return kind(map(value_of, items))
         case ast.Dict(keys, items):
             return {value_of(key): value_of(item) for key, item in zip(keys, items, strict=True) if key}
         case _:

@@ -15,22 +15,23 @@ _LONGEST_EDIT = 3
 
 def edited(value: Any, words: Words) -> SearchStrategy[Any]:
     """A value of the same type, nearly the same."""
+    found: SearchStrategy[Any] = st.just(value)
     match value:
         case bool():
-            return st.just(not value)
+            found = st.just(not value)
         case int():
-            return st.sampled_from((value + 1, value - 1, value * 2, -value, value // 2))
+            found = st.sampled_from((value + 1, value - 1, value * 2, -value, value // 2))
         case float():
-            return st.sampled_from((value + 0.25, value - 0.25, value * 2, -value))
+            found = st.sampled_from((value + 0.25, value - 0.25, value * 2, -value))
         case str():
-            pieces = ("", *words.texts, *PIECES)
-            return _spliced(value, st.one_of(st.just(""), st.sampled_from(pieces)))
+            found = _spliced(value, st.one_of(st.just(""), st.sampled_from((*words.texts, *PIECES))))
         case bytes():
-            return _spliced(value, st.sampled_from((b"", b"a", b"0", b" ", b"\n", b"=", b"\xff", *words.blobs)))
-        case [*items] if items and isinstance(value, (list, tuple)):
-            return _items_edited(value, words)
+            found = _spliced(value, st.sampled_from((b"", b"a", b"0", b" ", b"\n", b"=", b"\xff", *words.blobs)))
+        case [_, *_]:
+            found = _items_edited(value, words)
         case _:
-            return st.just(value)
+            pass
+    return found
 
 
 def _spliced(value: Any, piece: SearchStrategy[Any]) -> SearchStrategy[Any]:

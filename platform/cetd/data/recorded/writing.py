@@ -138,3 +138,8 @@ def read(folder: Path) -> Provenance | None:
         return Provenance(**json.loads((folder / PROVENANCE).read_text(encoding="utf-8")))
     except (ValueError, TypeError):  # cut short, or of another shape
         return None
+
+
+def is_foreign(folder: Path) -> bool:
+    """Whether there is an app in ``folder`` that :func:`write` has not made."""
+    return (folder / MANIFEST).exists() and not (folder / PROVENANCE).exists()
