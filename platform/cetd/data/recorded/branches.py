@@ -35,7 +35,9 @@ class Probes:
         self.steps += 1
         if self.steps > self.limit:
             raise OutOfStepsError
-        self.seen.add((number, bool(value)))
+        branch = (number, bool(value))
+        if branch in self.owners:  # not the one way of a constant
+            self.seen.add(branch)
         return value
 
     def reached(self, covered: set[Branch]) -> set[int]:

@@ -24,7 +24,8 @@ def main() -> None:
 
 def _explore(job: dict[str, Any]) -> dict[str, Any]:
     # Here, as the repetition does without hypothesis.
-    from cetd.data.recorded.exploring import Budget, UnsuitableError, explore
+    from cetd.data.recorded.exploring import Budget, explore
+    from cetd.data.recorded.observing import UnsuitableError
     from cetd.data.recorded.running import Returned
     from cetd.data.recorded.values import has_float
 

@@ -19,7 +19,7 @@ from hypothesis.strategies import SearchStrategy
 
 from cetd.data.recorded.parameters import OMITTED, Parameter
 
-_LETTERS = (*"abcxyzABZ", "é")
+_LETTERS = (*"abcxyzABZ", "é", "ß", "😀")
 PIECES = (*_LETTERS, *"019", *" \n\t", *".,-_:/;=+%#&'\"\\()[]", "ab", "hello", "The cat", "  ", "01", "12", "2024")
 _INTS = (
     0,
