@@ -21,7 +21,8 @@ class Candidate:
 
     @property
     def app_id(self) -> str:
-        return f"{self.module}.{self.function}"
+        """Unique, and fit for the name of an app, which does not begin with an underscore."""
+        return f"{self.module}.{self.function}".lstrip("_")
 
 
 @dataclass(frozen=True)

@@ -62,10 +62,10 @@ class _Place:
     function: int
 
 
-def mutants(text: str, lines: set[int], limit: int, seed: int) -> list[Mutant]:
-    """At most ``limit`` distinct mutants of the functions that begin on ``lines``, in the order of the text."""
+def mutants(text: str, lines: set[int] | None, limit: int, seed: int) -> list[Mutant]:
+    """At most ``limit`` distinct mutants of the functions that begin on ``lines``, or of all, in the text's order."""
     tree = ast.parse(text)
-    places = [place for place in _places(tree, 0) if place.function in lines]
+    places = [place for place in _places(tree, 0) if (place.function if lines is None else place.function in lines)]
     known = {ast.unparse(tree)}
     found: list[Mutant] = []
     for place in places:

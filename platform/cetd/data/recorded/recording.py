@@ -18,10 +18,11 @@ from typing import Any
 import cetd
 from cetd.config import RecipeConfig
 from cetd.data.recorded.functions import Candidate, Refused
-from cetd.data.recorded.mutants import Mutant
+from cetd.data.recorded.mutants import Mutant, mutants
 from cetd.errors import InfrastructureError
 from cetd.seeds import derive
 
+TOO_SMALL = "too small: too few mutants"
 _CHILD = "cetd.data.recorded.child"
 _SOURCE_ROOT = str(Path(cetd.__file__).parents[1])
 _WALL_FACTOR = 10  # of the processor seconds: a busy machine is no reason to refuse
@@ -62,6 +63,8 @@ def record(candidate: Candidate, config: RecipeConfig) -> Recorded | Refused:
     Raises:
         InfrastructureError: no process can be started.
     """
+    if len(mutants(candidate.source, None, config.min_mutants, 0)) < config.min_mutants:  # no need to run it
+        return Refused(candidate.module, candidate.function, TOO_SMALL)
     job = _job(candidate, config)
     found = _ask({"kind": "explore", **job}, hash_seed=0, config=config)
     refused = found.get("refused")
@@ -73,9 +76,9 @@ def record(candidate: Candidate, config: RecipeConfig) -> Recorded | Refused:
             refused = "is not deterministic"
     if refused is not None:
         return Refused(candidate.module, candidate.function, refused)
+    made = tuple(Mutant(**mutant) for mutant in found["mutants"])
     tests = tuple(Test(test["call"], test["came"], test["raises"], test["floats"]) for test in found["tests"])
-    mutants = tuple(Mutant(**mutant) for mutant in found["mutants"])
-    return Recorded(candidate, tests, mutants, found["covered"], found["branches"], found["killed"])
+    return Recorded(candidate, tests, made, found["covered"], found["branches"], found["killed"])
 
 
 def _job(candidate: Candidate, config: RecipeConfig) -> dict[str, Any]:

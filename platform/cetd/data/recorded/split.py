@@ -15,7 +15,7 @@ from cetd.config.loading import dump
 from cetd.data.recorded.functions import Candidate, Refused, candidates
 from cetd.data.recorded.judging import judge
 from cetd.data.recorded.modules import read_module
-from cetd.data.recorded.recording import Recorded, record
+from cetd.data.recorded.recording import TOO_SMALL, Recorded, record
 from cetd.data.recorded.writing import Provenance, app_of, is_foreign, provenance, read, write
 from cetd.sandbox.sandbox import Sandbox
 
@@ -80,11 +80,18 @@ class Making:
         self._made: list[Made] = []
 
     def run(self) -> list[Made | Dropped]:
-        kept = self._kept()
-        if self._split.apps and len(kept) >= self._split.apps:
-            return list(kept)
+        """What there is of an earlier run belongs to the result, whatever its rank was: it need not be recorded again.
+
+        Raises:
+            RecipeError: the folder has apps of another configuration, or made by hand.
+        """
+        self._made = self._kept()
+        self._per_module = Counter(each.figures.module for each in self._made)
+        if self._split.apps and len(self._made) >= self._split.apps:
+            return list(self._made)
         found, dropped = self._analyse()
-        recorded = self._record(found, dropped)
+        there = {each.app_id for each in self._made}
+        recorded = self._record([each for each in found if each.app_id not in there], dropped)
         self._choose(recorded, dropped)
         return [*self._made, *dropped]
 
@@ -141,7 +148,7 @@ class Making:
         config, candidate = self._config, recorded.candidate
         reason = None
         if len(recorded.mutants) < config.min_mutants:
-            reason = "too small: too few mutants"
+            reason = TOO_SMALL
         elif len(recorded.tests) < config.min_tests:
             reason = "too few tests"
         elif recorded.expected_score < config.min_mutation_score:
@@ -184,8 +191,6 @@ class Making:
     def _judge(self, recorded: Recorded) -> Made | str:
         candidate = recorded.candidate
         folder = self._split.folder / candidate.app_id
-        if figures := read(folder):
-            return Made(candidate.app_id, self._split.name, folder, figures, kept=True)
         app = app_of(recorded, self._config.timeout_s)
         judged = judge(app, recorded.mutants, self._sandbox)
         if isinstance(judged, str):

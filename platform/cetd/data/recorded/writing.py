@@ -69,13 +69,13 @@ def app_of(recorded: Recorded, timeout_s: float) -> App:
     return App(
         app_id=candidate.app_id,
         source={_SOURCE: candidate.source},
-        tests={_TESTS: tests_text(candidate.function, recorded.tests)},
+        tests={_TESTS: text_of_tests(candidate.function, recorded.tests)},
         interface=Interface(MODULE, (candidate.signature,)),
         timeout_s=timeout_s,
     )
 
 
-def tests_text(function: str, tests: tuple[Test, ...]) -> str:
+def text_of_tests(function: str, tests: tuple[Test, ...]) -> str:
     """A file of one top-level test for each call."""
     head = [f"from {MODULE} import {function}"]
     if any(test.floats for test in tests):
