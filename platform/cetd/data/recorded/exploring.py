@@ -32,7 +32,7 @@ Drawn = SearchStrategy[tuple[Any, ...]]
 
 _ROUND = 100  # calls
 _MOST_RAISING = 3  # of that many tests, at most one expects an exception
-_FILL = 3  # tests of one result that are added for variety
+_MOST_ALIKE = 4  # tests of one result that calls are added up to
 
 
 @dataclass(frozen=True)
@@ -186,17 +186,21 @@ class _Exploration:
                 self._alive = alive
 
     def _vary(self) -> None:
-        """Fill up with calls whose results few tests have yet."""
-        known = Counter(each.came.text for each in self._chosen.values())
+        """Fill up with calls that take ways through the code which few tests take, and have results that few have."""
+        ways = Counter(each.branches for each in self._chosen.values())
+        results = Counter(each.came.text for each in self._chosen.values())
         raising = sum(isinstance(each.came, Raised) for each in self._chosen.values())
-        for most in range(1, _FILL + 1):
-            for each in sorted(self._observer.pool, key=lambda each: each.order):
+        pool = sorted(self._observer.pool, key=lambda each: each.order)
+        for most in range(1, self._budget.max_tests + 1):
+            for each in pool:
                 raises = isinstance(each.came, Raised)
                 too_many = raises and raising * _MOST_RAISING >= len(self._chosen)
-                if known[each.came.text] < most and not too_many and each.call.text not in self._chosen:
+                seldom = ways[each.branches] < most and results[each.came.text] < min(most, _MOST_ALIKE)
+                if seldom and not too_many and each.call.text not in self._chosen:
                     if not self._has_room():
                         return
-                    known[each.came.text] += 1
+                    ways[each.branches] += 1
+                    results[each.came.text] += 1
                     raising += raises
                     self._choose(each)
 

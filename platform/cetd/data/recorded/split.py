@@ -19,6 +19,9 @@ from cetd.data.recorded.recording import TOO_SMALL, Recorded, record
 from cetd.data.recorded.writing import Provenance, app_of, is_foreign, provenance, read, write
 from cetd.sandbox.sandbox import Sandbox
 
+# Share of branches from which on more of it says less than how much there is to cover: else one-liners come first.
+_WELL = 0.9
+
 
 class RecipeError(ValueError):
     """A recipe that cannot be carried out here; the message is one line for the user."""
@@ -218,6 +221,6 @@ class Making:
 
 
 def _rank(recorded: Recorded) -> tuple[float, int, float, str]:
-    """Best covered first; of those the richest, then the best held."""
+    """Best covered first; of those that are covered well the richest, then the best held."""
     share = recorded.covered / recorded.branches if recorded.branches else 0.0
-    return -share, -recorded.branches, -recorded.expected_score, recorded.candidate.app_id
+    return -min(share, _WELL), -recorded.branches, -recorded.expected_score, recorded.candidate.app_id
