@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cetd.config import RecipeConfig
-from cetd.data.recorded.modules import modules_of
+from cetd.data.recorded.modules import names_in
 from cetd.data.recorded.split import Dropped, Made, Making, Progress, RecipeError, Split
 from cetd.sandbox.sandbox import Sandbox
 
@@ -24,7 +24,7 @@ def make(config: RecipeConfig, out: Path, sandbox: Sandbox, report: Callable[[Pr
     ``report`` is called from this thread. The result has every function that was looked at, split by split.
 
     Raises:
-        SourceError: a module is not installed, or has no Python source.
+        SourceError: the package, or a module of the recipe, is not installed or has no Python source.
         RecipeError: ``out`` has apps of another configuration, or a split does not fill.
         InfrastructureError: a process or the sandbox cannot be run; the same command goes on.
         OSError: ``out`` cannot be written.
@@ -44,6 +44,6 @@ def make(config: RecipeConfig, out: Path, sandbox: Sandbox, report: Callable[[Pr
 
 def _splits(config: RecipeConfig, out: Path) -> Iterator[Split]:
     if config.package:
-        yield Split("", tuple(module.name for module in modules_of(config.package)), None, out)
+        yield Split("", tuple(names_in(config.package)), None, out)
     for name, split in config.splits.items():
         yield Split(name, split.modules, split.apps, out / name)

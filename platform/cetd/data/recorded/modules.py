@@ -35,22 +35,20 @@ def read_module(name: str) -> Module:
         raise SourceError(f"module={name}: {path} is not UTF-8 text; choose another module") from None
 
 
-def modules_of(package: str) -> list[Module]:
-    """A module, or a package with all modules below it but its tests, by name.
+def names_in(package: str) -> list[str]:
+    """The name of a module, or of a package and all modules below it but its tests; none of them is read.
 
     Raises:
-        SourceError: as :func:`read_module`.
+        SourceError: it is not installed, or has no Python source.
     """
     path = _path(package)
-    if path.name != "__init__.py":
-        return [read_module(package)]
-    names = [package]
-    for file in path.parent.rglob("*.py"):
+    names = {package}
+    for file in path.parent.rglob("*.py") if path.name == "__init__.py" else ():
         parts = file.relative_to(path.parent).with_suffix("").parts
         below = parts[:-1] if parts[-1] == "__init__" else parts
-        if below and not SKIPPED & set(below) and all(part.isidentifier() for part in below):
-            names.append(".".join((package, *below)))
-    return [read_module(name) for name in sorted(names)]
+        if not SKIPPED & set(below) and all(part.isidentifier() for part in below):
+            names.add(".".join((package, *below)))
+    return sorted(names)
 
 
 def _path(name: str) -> Path:

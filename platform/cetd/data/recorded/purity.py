@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import ast
 import builtins
+import importlib
 from collections import OrderedDict, deque
 from collections.abc import Iterator
+from types import ModuleType
 
 from cetd.data.recorded.definitions import Definition, Function, base_name
 
@@ -61,11 +63,11 @@ MUTATORS = frozenset(
 def impurity(definitions: list[Definition], name: str) -> str | None:
     """Why the function ``name``, with the definitions that it needs, is not pure; None where it is."""
     bound = frozenset(bound for each in definitions for bound in each.binds)
-    restricted = _restricted(definitions)
+    modules = _modules(definitions)
     for each in definitions:
         if isinstance(each.node, Function) and name in each.binds and (reason := _generator(each.node)):
             return reason
-        reason = _import(each.node) or _unknown(each, bound) or _code(each, bound, restricted)
+        reason = _import(each.node) or _unknown(each, bound) or _code(each, bound, modules)
         if reason:
             return reason
     return None
@@ -113,27 +115,26 @@ def _unknown(definition: Definition, bound: frozenset[str]) -> str | None:
     return None
 
 
-def _restricted(definitions: list[Definition]) -> dict[str, set[str]]:
-    """Names that stand for modules of which only some names are pure."""
+def _modules(definitions: list[Definition]) -> dict[str, str]:
+    """The modules that names stand for, on whatever level they are imported."""
     found = {}
     for each in definitions:
         for node in ast.walk(each.node):
-            if isinstance(node, ast.Import):
-                for alias in node.names:
-                    if alias.name in PURE_NAMES:
-                        found[alias.asname or alias.name] = PURE_NAMES[alias.name]
+            for alias in node.names if isinstance(node, ast.Import) else ():
+                name = alias.asname or alias.name.split(".")[0]
+                found[name] = alias.name if alias.asname else name
     return found
 
 
-def _code(definition: Definition, bound: frozenset[str], restricted: dict[str, set[str]]) -> str | None:
-    pure_uses = {
+def _code(definition: Definition, bound: frozenset[str], modules: dict[str, str]) -> str | None:
+    named = {
         node.value
         for node in ast.walk(definition.node)
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
-        if node.attr in restricted.get(node.value.id, ())
+        if node.attr in PURE_NAMES.get(modules.get(node.value.id, ""), ())
     }
     for node in ast.walk(definition.node):
-        if node not in pure_uses and (reason := _node(node, restricted)):
+        if node not in named and (reason := _node(node, modules)):
             return reason
     for function in _functions(definition.node):
         for name in _changed(function):
@@ -142,13 +143,15 @@ def _code(definition: Definition, bound: frozenset[str], restricted: dict[str, s
     return None
 
 
-def _node(node: ast.AST, restricted: dict[str, set[str]]) -> str | None:
+def _node(node: ast.AST, modules: dict[str, str]) -> str | None:
     reason = None
     match node:
         case ast.Attribute(attr=attribute) if attribute in IMPURE_ATTRIBUTES:
             reason = f"uses {attribute}"
-        case ast.Name(name) if name in restricted:
-            reason = f"uses more of {name} than is known to be pure"
+        case ast.Attribute(ast.Name(name), attribute) if modules.get(name) in PURE_MODULES:
+            reason = f"uses {name}.{attribute}" if _leads_out(modules[name], attribute) else None
+        case ast.Name(name) if modules.get(name) in PURE_NAMES:
+            reason = f"uses more of {modules[name]} than is known to be pure"
         case ast.Global(names) | ast.Nonlocal(names):
             reason = f"writes {', '.join(names)} of an outer scope"
         case ast.AsyncFunctionDef() | ast.Await() | ast.AsyncFor() | ast.AsyncWith():
@@ -158,6 +161,12 @@ def _node(node: ast.AST, restricted: dict[str, set[str]]) -> str | None:
         case _:
             pass
     return reason
+
+
+def _leads_out(module: str, attribute: str) -> bool:
+    """Whether a name of a pure module is a module that it happens to import, as ``enum.sys`` is."""
+    value = getattr(importlib.import_module(module), attribute, None)
+    return isinstance(value, ModuleType) and value.__name__ not in PURE_MODULES
 
 
 def _functions(node: ast.AST) -> Iterator[ast.AST]:

@@ -14,7 +14,7 @@ from cetd.config import RecipeConfig
 from cetd.config.loading import dump
 from cetd.data.recorded.functions import Candidate, Refused, candidates
 from cetd.data.recorded.judging import judge
-from cetd.data.recorded.modules import read_module
+from cetd.data.recorded.modules import SourceError, read_module
 from cetd.data.recorded.recording import TOO_SMALL, Recorded, record
 from cetd.data.recorded.writing import Provenance, app_of, is_foreign, provenance, read, write
 from cetd.sandbox.sandbox import Sandbox
@@ -119,16 +119,23 @@ class Making:
         return kept
 
     def _analyse(self) -> tuple[list[Candidate], list[Dropped]]:
+        """
+        Raises:
+            SourceError: a module that the recipe names cannot be read; in a package it is dropped.
+        """
+        config = self._config
         found: list[Candidate] = []
         dropped: list[Dropped] = []
         for name in self._split.modules:
-            module = read_module(name)
-            config = self._config
-            for each in candidates(module, private=config.private, max_lines=config.max_source_lines):
-                if isinstance(each, Candidate):
-                    found.append(each)
-                else:
-                    dropped.append(self._refused(each, "analysis"))
+            try:
+                verdicts = candidates(read_module(name), private=config.private, max_lines=config.max_source_lines)
+            except SourceError as error:
+                if self._split.apps:
+                    raise
+                dropped.append(Dropped(name, self._split.name, "analysis", str(error)))
+                continue
+            found += [each for each in verdicts if isinstance(each, Candidate)]
+            dropped += [self._refused(each, "analysis") for each in verdicts if isinstance(each, Refused)]
         return found, dropped
 
     def _record(self, found: Sequence[Candidate], dropped: list[Dropped]) -> list[Recorded]:

@@ -107,6 +107,21 @@ def test_a_recipe_fills_its_splits_with_the_best_covered_functions(
         make(recipe(train=train), tmp_path / "more", sandbox, lambda progress: None)
 
 
+@pytest.mark.sandbox
+def test_a_module_of_a_package_that_is_not_python_is_dropped(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    package = tmp_path / "mixed"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "template.py").write_text("def {name}(x): pass\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (dropped,) = make(RecipeConfig(package="mixed"), tmp_path / "out", sandbox, lambda progress: None)
+    assert isinstance(dropped, Dropped)
+    assert (dropped.app_id, dropped.stage) == ("mixed.template", "analysis")
+    assert "not Python" in dropped.reason
+
+
 def test_an_app_made_by_hand_is_never_replaced(tmp_path: Path):
     folder = tmp_path / "colorsys.rgb_to_hsv"
     folder.mkdir()
