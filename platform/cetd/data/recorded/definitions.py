@@ -12,6 +12,7 @@ import builtins
 import symtable
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeGuard
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 _BLOCKS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -45,7 +46,10 @@ class Definitions:
         statements = [single for node in ast.parse(text).body for single in _split(node)]
         self._conditional = {name for node in statements if isinstance(node, _CONDITIONAL) for name in _stores(node)}
         lines = text.split("\n")
-        self.all = [_definition(text, lines, node) for node in statements if not isinstance(node, _CONDITIONAL)]
+        lazy = any(_is_future(node) and node.names[0].name == "annotations" for node in statements)
+        self.all = [
+            _definition(text, lines, node, lazy=lazy) for node in statements if not isinstance(node, _CONDITIONAL)
+        ]
         self.bound = frozenset(name for definition in self.all for name in definition.binds)
 
     def functions(self) -> Iterator[Function]:
@@ -79,11 +83,7 @@ class Definitions:
         return [self.all[index] for index in sorted(needed | self._future())]
 
     def _future(self) -> set[int]:
-        return {
-            index
-            for index, each in enumerate(self.all)
-            if isinstance(each.node, ast.ImportFrom) and each.node.module == "__future__"
-        }
+        return {index for index, each in enumerate(self.all) if _is_future(each.node)}
 
 
 def program(definitions: list[Definition]) -> str:
@@ -115,16 +115,36 @@ def _split(node: ast.stmt) -> list[ast.stmt]:
             return [node]
 
 
-def _definition(text: str, lines: list[str], node: ast.stmt) -> Definition:
+def _is_future(node: ast.stmt) -> TypeGuard[ast.ImportFrom]:
+    return isinstance(node, ast.ImportFrom) and node.module == "__future__"
+
+
+def _definition(text: str, lines: list[str], node: ast.stmt, *, lazy: bool) -> Definition:
+    """``lazy``: annotations are never evaluated, so what they name is not needed."""
     if isinstance(node, _IMPORTS):
         (alias,) = node.names
         bound = frozenset({alias.asname or alias.name.split(".")[0]})
         return Definition(node, ast.unparse(node), bound, frozenset(), frozenset())
     segment = _segment(text, lines, node)
-    table = symtable.symtable(segment, "definition", "exec")
+    table = symtable.symtable(_without_annotations(segment) if lazy else segment, "definition", "exec")
     binds = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned()}
     changes = set() if isinstance(node, _BLOCKS) else _changes(node)
     return Definition(node, segment, frozenset(binds), frozenset(changes - binds), frozenset(_reads(table)))
+
+
+def _without_annotations(segment: str) -> str:
+    tree = ast.parse(segment)
+    for node in ast.walk(tree):
+        match node:
+            case ast.arg():
+                node.annotation = None
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                node.returns = None
+            case ast.AnnAssign():
+                node.annotation = ast.copy_location(ast.Constant(None), node.annotation)
+            case _:
+                continue
+    return ast.unparse(tree)
 
 
 def _segment(text: str, lines: list[str], node: ast.stmt) -> str:

@@ -108,3 +108,22 @@ def test_names_that_cannot_be_taken_out_are_refused(name: str, reason: str):
 def test_the_python_version_stands_where_an_accelerator_would_replace_it():
     text = "def f(x):\n    return x\n\n\ntry:\n    from _f import f\nexcept ImportError:\n    pass\n"
     assert program(Definitions(text).closure("f")) == "def f(x):\n    return x\n"
+
+
+TYPED = """
+from __future__ import annotations
+from typing import TYPE_CHECKING
+if TYPE_CHECKING:
+    from elsewhere import Text
+
+def f(x: Text, y: int = 1) -> Text:
+    z: Text = x
+    return z
+"""
+
+
+def test_annotations_that_are_never_evaluated_need_nothing():
+    text = program(Definitions(TYPED).closure("f"))
+    assert text.startswith("from __future__ import annotations\n\n\ndef f(x: Text, y: int = 1) -> Text:\n")
+    with pytest.raises(UndefinedError, match="Text is bound under a condition"):
+        Definitions(TYPED.replace("from __future__ import annotations\n", "")).closure("f")
