@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cetd.config import RecipeConfig
-from cetd.data.recorded.modules import names_in
+from cetd.data.recorded.modules import names_in, read_module
 from cetd.data.recorded.split import Dropped, Made, Making, Progress, RecipeError, Split
 from cetd.sandbox.sandbox import Sandbox
 
@@ -29,9 +29,15 @@ def make(config: RecipeConfig, out: Path, sandbox: Sandbox, report: Callable[[Pr
         InfrastructureError: a process or the sandbox cannot be run; the same command goes on.
         OSError: ``out`` cannot be written.
     """
+    # What is wrong with the last split is said before minutes are spent on the first.
+    splits = list(_splits(config, out))
+    makings = [Making(config, split, sandbox, report) for split in splits]
+    for split in splits:
+        for module in split.modules if split.apps else ():
+            read_module(module)
     results: list[Made | Dropped] = []
-    for split in _splits(config, out):
-        found = Making(config, split, sandbox, report).run()
+    for split, making in zip(splits, makings, strict=True):
+        found = making.run()
         results += found
         made = sum(isinstance(each, Made) for each in found)
         if split.apps and made < split.apps:

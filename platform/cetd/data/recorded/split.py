@@ -74,22 +74,24 @@ class Split:
 
 
 class Making:
-    """One split on its way; :meth:`run` is all of it."""
+    """One split on its way; :meth:`run` is all of it.
+
+    Raises:
+        RecipeError: the folder has apps of another configuration, or made by hand.
+    """
 
     def __init__(self, config: RecipeConfig, split: Split, sandbox: Sandbox, report: Report) -> None:
         self._config, self._split, self._sandbox, self._report = config, split, sandbox, report
         self._recipe = hashlib.blake2b(dump(config).encode(), digest_size=8).hexdigest()
-        self._per_module: Counter[str] = Counter()
-        self._made: list[Made] = []
+        self._made = self._kept()
+        self._per_module = Counter(each.figures.module for each in self._made)
 
     def run(self) -> list[Made | Dropped]:
         """What there is of an earlier run belongs to the result, whatever its rank was: it need not be recorded again.
 
         Raises:
-            RecipeError: the folder has apps of another configuration, or made by hand.
+            SourceError: a module that the recipe names cannot be read; in a package it is dropped.
         """
-        self._made = self._kept()
-        self._per_module = Counter(each.figures.module for each in self._made)
         if self._split.apps and len(self._made) >= self._split.apps:
             return list(self._made)
         found, dropped = self._analyse()
@@ -111,7 +113,7 @@ class Making:
                 continue
             figures = read(folder)
             if figures is None and is_foreign(folder):
-                raise RecipeError(f"{folder}: an app that was not made here; choose another folder")
+                raise RecipeError(f"{folder}: an app that was not made here; choose another folder or delete it")
             if figures:
                 if figures.recipe != self._recipe:
                     raise RecipeError(f"{folder}: made with another configuration; choose another folder or delete it")
