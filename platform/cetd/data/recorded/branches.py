@@ -92,7 +92,10 @@ class _Instrument(ast.NodeTransformer):
         node.test = self._condition(node.test)
         return node
 
-    visit_If = visit_While = visit_IfExp = _test  # noqa: N815 - named by ast
+    visit_While = visit_IfExp = _test  # noqa: N815 - named by ast
+
+    def visit_If(self, node: ast.If) -> ast.AST:
+        return node if is_dead(node) else self._test(node)
 
     def _body(self, node: Any) -> ast.AST:
         self.generic_visit(node)
@@ -110,6 +113,14 @@ class _Instrument(ast.NodeTransformer):
         self.generic_visit(node)
         node.ifs = [self._condition(test) for test in node.ifs]
         return node
+
+
+def is_dead(node: ast.AST) -> bool:
+    """Whether it is code that was switched off where it stands, by ``if 0`` or ``if 0 and ...``."""
+    test = node.test if isinstance(node, ast.If) and not node.orelse else None
+    if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
+        test = test.values[0]
+    return isinstance(test, ast.Constant) and not test.value
 
 
 def _call(number: int, value: ast.expr) -> ast.Call:

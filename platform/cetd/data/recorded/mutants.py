@@ -1,8 +1,8 @@
 """Mutants of a program: each differs from it in one place, as a slip of the one who wrote it would.
 
 Tests that all pass on a mutant do not say what that place is for. Some mutants equal the original in all that it does;
-which ones cannot be known. Messages of exceptions, docstrings, annotations and decorators are left alone: tests do
-not look at them.
+which ones cannot be known. Messages of exceptions, docstrings, annotations, decorators and code that is switched off
+are left alone: tests do not look at them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from cetd.data.recorded.branches import is_dead
 from cetd.seeds import derive
 
 _COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
@@ -97,7 +98,7 @@ def _places(parent: ast.AST, function: int) -> Iterator[_Place]:
         if name in _SKIPPED_FIELDS or (isinstance(parent, ast.Assert) and name == "msg"):
             continue
         for index, node in enumerate(value) if isinstance(value, list) else [(None, value)]:
-            if not isinstance(node, ast.AST) or _is_docstring(node):
+            if not isinstance(node, ast.AST) or _is_docstring(node) or is_dead(node):
                 continue
             inner = node.lineno if isinstance(node, ast.FunctionDef) else function
             if isinstance(node, (ast.stmt, ast.expr)):

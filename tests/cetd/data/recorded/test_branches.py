@@ -32,6 +32,7 @@ def taken(text: str, *arguments: object) -> tuple[int, int]:
         ("def f(x):\n    return [i for i in x if i]", [0, 1], (3, 3)),
         ("def f(x):\n    try:\n        return 1 / x\n    except ZeroDivisionError:\n        return 0", 0, (2, 2)),
         ("def f(x):\n    while True:\n        return x", 1, (1, 1)),
+        ("def f(x):\n    if 0 and x:\n        x = x or 2\n    return x", 1, (1, 1)),
         ("def g(x):\n    if x: pass\ndef f(x):\n    return x", 1, (1, 1)),
     ],
 )

@@ -44,6 +44,10 @@ def test_docstrings_annotations_and_templates_are_left_alone():
     assert all("'doc'" in program or '"""doc"""' in program for program in programs)
 
 
+def test_code_that_is_switched_off_is_left_alone():
+    assert changed("if 0 and x:\n        y += 1\n    return y") == {"if 0 and x:\n        y += 1\n    return None"}
+
+
 def test_only_the_functions_that_are_named_are_changed():
     text = "def g(x):\n    return x + 1\n\ndef f(x):\n    return g(x) - 1\n"
     assert {mutant.line for mutant in mutants(text, {4}, 100, 0)} == {5}
