@@ -22,6 +22,7 @@ from cetd.config.feedback import (
 )
 from cetd.config.loading import describe, dump, load, validate
 from cetd.config.models import DecoderConfig, EncoderDecoderConfig, ModelConfig, preset, presets
+from cetd.config.recorded import RecipeConfig, SplitConfig
 from cetd.config.section import ConfigError, Fraction, Name, Natural, NonNegative, Positive, PositiveFloat, Section
 from cetd.config.training import OptimizerConfig, PretrainConfig
 
@@ -47,10 +48,12 @@ __all__ = [
     "Positive",
     "PositiveFloat",
     "PretrainConfig",
+    "RecipeConfig",
     "RunConfig",
     "SamplingConfig",
     "SandboxConfig",
     "Section",
+    "SplitConfig",
     "describe",
     "dump",
     "load",
