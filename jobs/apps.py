@@ -2,8 +2,8 @@
 python -m jobs.apps check PATH [--runs 3] [--json]
 python -m jobs.apps show PATH [APP] [--json]
 python -m jobs.apps run PATH [APP] --program FILE [--json]
-python -m jobs.apps make --package textwrap -o FOLDER
-python -m jobs.apps make --config configs/apps/stdlib-40.yaml -o FOLDER
+python -m jobs.apps make --package textwrap -o FOLDER [field=value …]
+python -m jobs.apps make --config configs/apps/stdlib-40.yaml -o FOLDER [field=value …]
 
 PATH: a folder with an app.yaml, a folder of such folders, a zip file of either, HumanEval or MBPP as JSON Lines
 (.jsonl, .jsonl.gz), or the configuration of a feedback job, whose apps are meant (configs/feedback/demo.yaml).
@@ -11,24 +11,27 @@ PATH: a folder with an app.yaml, a folder of such folders, a zip file of either,
 import reads apps, says what is wrong with them, and writes them as app folders. check runs each app's reference in the
 sandbox and says which apps are fit for use. show prints what the policy reads, what the reconstruction LLMs are given,
 and the tests. run tests a program: a file, or a folder of several. make takes pure functions out of installed packages
-and records what they do. Exit status 1 where an app is not fit, or the program fails a test.
+and records what they do, as tests that mutants of them fail; run again, it goes on where it was. Exit status 1 where
+an app is not fit, or the program fails a test.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from statistics import median
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import track
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, track
 from rich.syntax import Syntax
 from rich.table import Table
 
 from cetd import config as configuration
-from cetd.config import FeedbackJobConfig, SandboxConfig
+from cetd.config import FeedbackJobConfig, RecipeConfig, SandboxConfig
 from cetd.data.app import App
 from cetd.data.app_files import AppError
 from cetd.data.apps import load_apps, read_apps
@@ -38,8 +41,12 @@ from cetd.sandbox.outcome import NAMES, Crashed, Outcome, Scored, Unscored
 from cetd.sandbox.sandbox import Sandbox
 from jobs.command_line import one_line_errors
 
+if TYPE_CHECKING:
+    from cetd.data.recorded.making import Progress as Step
+
 UNFIT = 1
-console = Console()
+_MOST_REASONS = 12
+console, aside = Console(), Console(stderr=True)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -52,6 +59,17 @@ def main(argv: list[str] | None = None) -> None:
     showing = commands.add_parser("show", help="print an app")
     running = commands.add_parser("run", help="test a program against an app")
     running.add_argument("--program", type=Path, required=True, help="a Python file, or a folder of several")
+    making = commands.add_parser(
+        "make",
+        help="make apps out of installed packages",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="fields (default): "
+        + "".join(f"\n  {n} ({d}): {t}" for n, d, t in configuration.describe(RecipeConfig)),
+    )
+    making.add_argument("--package", help="a module, or a package with the modules below it")
+    making.add_argument("--config", type=Path, help="a recipe, such as configs/apps/stdlib-40.yaml")
+    making.add_argument("-o", "--out", type=Path, required=True, help="folder to write app folders into")
+    making.add_argument("overrides", nargs="*", metavar="field=value", help="overrides of the recipe")
     for command in (reading, checking, showing, running):
         command.add_argument("path", type=Path, help="where the apps are")
         command.add_argument("--json", action="store_true", help="print JSON")
@@ -64,6 +82,10 @@ def main(argv: list[str] | None = None) -> None:
                 fit = import_apps(arguments.path, arguments.out, as_json=arguments.json)
             case "check":
                 fit = check(arguments.path, arguments.runs, as_json=arguments.json)
+            case "make":
+                package = [f"package={arguments.package}"] if arguments.package else []
+                recipe = configuration.load(RecipeConfig, arguments.config, [*package, *arguments.overrides])
+                fit = make_apps(recipe, arguments.out)
             case "show":
                 fit = show(_one(arguments.path, arguments.app), as_json=arguments.json)
             case _:
@@ -91,7 +113,7 @@ def import_apps(path: Path, out: Path | None, *, as_json: bool) -> bool:
         taken = [app.app_id for app in apps if (out / app.app_id).exists()]
         if taken:
             raise AppError(f"{out / taken[0]}: is there already; give another folder with -o, or delete it")
-        for app in track(apps, "writing", console=Console(stderr=True), transient=True):
+        for app in track(apps, "writing", console=aside, transient=True, disable=not aside.is_terminal):
             write_app(app, out / app.app_id)
     if as_json:
         print(json.dumps({app.app_id: _summary(app) for app in apps}, indent=2))
@@ -110,7 +132,7 @@ def check(path: Path, runs: int, *, as_json: bool) -> bool:
     apps = read(path)
     with _sandbox(apps) as sandbox:
         chunks = [apps[start : start + 8] for start in range(0, len(apps), 8)]
-        tracked = track(chunks, "running references", console=Console(stderr=True), transient=True)
+        tracked = track(chunks, "running references", console=aside, transient=True, disable=not aside.is_terminal)
         admission = Admission.of(admit(chunk, sandbox, runs) for chunk in tracked)
     reasons = {one.app_id: one.reason for one in admission.quarantined}
     fit = {app.app_id: app for app in admission.apps}
@@ -134,6 +156,45 @@ def check(path: Path, runs: int, *, as_json: bool) -> bool:
         f"between runs: less than {admission.noise_floor:.2%} of results are chance (95 %)"
     )
     return not reasons
+
+
+def make_apps(recipe: RecipeConfig, out: Path) -> bool:
+    """Make apps out of real code and print what became of each function; True where there are any apps."""
+    from cetd.data.recorded.making import Dropped, Made, make
+
+    columns = TextColumn("{task.description:<42}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    with (
+        Sandbox(SandboxConfig()) as sandbox,
+        Progress(*columns, console=aside, transient=True, disable=not aside.is_terminal) as shown,
+    ):
+        bars: dict[tuple[str, str], TaskID] = {}
+
+        def report(step: Step) -> None:
+            key = step.split, step.stage
+            if key not in bars:
+                bars[key] = shown.add_task("", total=step.total)
+            at = f"{step.split} {step.stage} {step.app_id}".strip()
+            shown.update(bars[key], completed=step.done, total=step.total, description=at[:42])
+
+        results = make(recipe, out, sandbox, report)
+    table = Table("app", "tests", "branches", "mutants failed", "score", title=f"{out}", title_justify="left")
+    made = [each for each in results if isinstance(each, Made)]
+    for each in made:
+        of = each.figures
+        name = f"{each.split}/{each.app_id}".lstrip("/")
+        branches, killed = f"{of.covered} of {of.branches}", f"{of.killed} of {of.mutants}"
+        table.add_row(name, str(of.tests), branches, killed, f"{of.score:.2f}")
+    console.print(table)
+    reasons = Counter(f"{each.stage}: {each.reason}" for each in results if isinstance(each, Dropped))
+    for reason, count in reasons.most_common(_MOST_REASONS):
+        console.print(f"{count:4}  {reason}", markup=False)
+    kept = sum(each.kept for each in made)
+    scores = sorted(each.figures.score for each in made)
+    said = f"; mutation score {scores[0]:.2f} to {scores[-1]:.2f}, median {median(scores):.2f}" if scores else ""
+    console.print(
+        f"{len(made)} apps in {out} ({kept} were there already){said}; {sum(reasons.values())} functions are none"
+    )
+    return bool(made)
 
 
 def show(app: App, *, as_json: bool) -> bool:
@@ -161,7 +222,7 @@ def run(app: App, program: Path, *, as_json: bool) -> bool:
         measured = admission.apps[0] if admission.apps else app
         outcome = sandbox.run(texts, measured.suite, measured.timeout_s)
     for one in admission.quarantined:
-        Console(stderr=True).print(f"warning: {app.app_id} itself is not fit for use: {one.reason}", markup=False)
+        aside.print(f"warning: {app.app_id} itself is not fit for use: {one.reason}", markup=False)
     if isinstance(outcome, Unscored):
         raise AppError(f"{app.app_id}: {outcome.reason}")
     shown = _outcome(outcome)

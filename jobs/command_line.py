@@ -33,7 +33,7 @@ def parse(
     parser = argparse.ArgumentParser(
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="fields (default): " + _fields(root),
+        epilog="fields (default): " + fields(root),
     )
     parser.add_argument("--config", type=Path, help="YAML file; presets are under configs/")
     parser.add_argument("overrides", nargs="*", metavar="section.field=value", help="overrides of the file")
@@ -89,5 +89,6 @@ def fail(error: Exception | str) -> NoReturn:
     raise SystemExit(USAGE)
 
 
-def _fields(root: type[Section]) -> str:
+def fields(root: type[Section]) -> str:
+    """A configuration's fields, one in a line, with defaults and what they do."""
     return "".join(f"\n  {name} ({default}): {text}" for name, default, text in configuration.describe(root))

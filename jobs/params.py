@@ -19,18 +19,17 @@ from cetd import config as configuration
 from cetd.config.budget import BudgetConfig
 from cetd.models.allocation import RATIOS, Allocation
 from cetd.models.budget import allocate
-from jobs.command_line import one_line_errors
+from jobs.command_line import fields, one_line_errors
 
 if TYPE_CHECKING:
     from cetd.models.parameters import ParameterTable
 
 
 def main(argv: list[str] | None = None) -> None:
-    fields = "".join(f"\n  {name} ({default}): {text}" for name, default, text in configuration.describe(BudgetConfig))
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=f"presets: {', '.join(configuration.presets())}\n\nfields of budget (default): {fields}",
+        epilog=f"presets: {', '.join(configuration.presets())}\n\nfields of budget (default): {fields(BudgetConfig)}",
     )
     parser.add_argument("words", nargs="*", metavar="PRESET", help="presets; or budget, and its field=value …")
     parser.add_argument("--json", action="store_true", help="print JSON")

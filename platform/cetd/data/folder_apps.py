@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
@@ -93,8 +94,10 @@ def check_imports(app: App, where: str) -> None:
         raise AppError(f"{where}/{path}: line {line}: {wrong}; correct the tests, or app.yaml")
 
 
-def write_app(app: App, folder: Path) -> None:
+def write_app(app: App, folder: Path, beside: Mapping[str, str] | None = None) -> None:
     """Write an app as a folder that :func:`load_app` reads as the same app; whole or not at all.
+
+    ``beside`` are further texts by path, which are none of the app.
 
     Raises:
         AppError: the folder is there already.
@@ -106,11 +109,11 @@ def write_app(app: App, folder: Path) -> None:
     contents = {**app.source, **app.tests, **app.files}
     if app.reference != app.source:
         contents |= {f"{_REFERENCE}/{name}": text for name, text in app.reference.items()}
-    for name, content in contents.items():
+    for name, content in {**contents, **(beside or {})}.items():
         path = aside / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    (aside / manifest.FILE).write_text(yaml.safe_dump(_tree(app), sort_keys=False))
+    (aside / manifest.FILE).write_text(yaml.safe_dump(_tree(app), sort_keys=False, allow_unicode=True, width=110))
     aside.rename(folder)
 
 

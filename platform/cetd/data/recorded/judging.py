@@ -8,7 +8,7 @@ from cetd.data.app import App
 from cetd.data.recorded.mutants import Mutant
 from cetd.data.recorded.running import MODULE
 from cetd.errors import InfrastructureError
-from cetd.sandbox.admission import Quarantined, admit
+from cetd.sandbox.admission import admit
 from cetd.sandbox.outcome import Scored, Unscored
 from cetd.sandbox.sandbox import Sandbox
 
@@ -34,22 +34,17 @@ def judge(app: App, mutants: tuple[Mutant, ...], sandbox: Sandbox) -> Judged | s
     Raises:
         InfrastructureError: the sandbox does not answer.
     """
-    _, refused = admit([app], sandbox, _RUNS, floor_s=app.timeout_s)
-    for quarantined in refused:
-        return _reason(quarantined)
+    for quarantined in admit([app], sandbox, _RUNS, floor_s=app.timeout_s).quarantined:
+        return f"its source does not pass its tests: {quarantined.reason}"
     killed = sum(_fails(app, mutant, sandbox) for mutant in mutants)
     return Judged(killed, len(mutants))
-
-
-def _reason(quarantined: Quarantined) -> str:
-    return f"its source does not pass its tests: {quarantined.reason}"
 
 
 def _fails(app: App, mutant: Mutant, sandbox: Sandbox) -> bool:
     """A mutant that runs out of time or memory, or crashes, is told from the original as well."""
     outcome = None
     for _ in range(_TRIES):
-        outcome = sandbox.run({f"{MODULE}.py": mutant.program}, app.tests, app.timeout_s)
+        outcome = sandbox.run({f"{MODULE}.py": mutant.program}, app.suite, app.timeout_s)
         if not isinstance(outcome, Unscored):
             return not (isinstance(outcome, Scored) and outcome.passed == outcome.total)
     raise InfrastructureError(f"{app.app_id}: a mutant could not be run: {outcome}; run the command again to go on")

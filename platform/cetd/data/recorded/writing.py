@@ -1,24 +1,21 @@
 """The folder of a recorded app: what :func:`cetd.data.folder_apps.load_app` reads, and where it comes from.
 
-A folder is written aside and then renamed, so that one that is there is whole.
+A folder that is there is whole.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import platform
 import shutil
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import hypothesis
-import yaml
 
 from cetd.data.app import App, Interface
-from cetd.data.folder_apps import MANIFEST
+from cetd.data.folder_apps import write_app
+from cetd.data.manifest import FILE
 from cetd.data.recorded.recording import Recorded, Test
 from cetd.data.recorded.running import MODULE
 from cetd.data.recorded.values import CLOSE_SOURCE
@@ -103,35 +100,14 @@ def write(folder: Path, app: App, made: Provenance) -> None:
     Raises:
         OSError: the folder cannot be written.
     """
-    aside = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    for name, text in _files(app, made).items():
-        (aside / name).write_text(text, encoding="utf-8")
     if folder.exists():
         shutil.rmtree(folder)
-    os.rename(aside, folder)
-
-
-def _files(app: App, made: Provenance) -> Mapping[str, str]:
-    manifest: dict[str, Any] = {
-        "name": app.app_id,
-        "interface": {"module": app.interface.module, "signatures": list(app.interface.signatures)},
-        "source": [_SOURCE],
-        "tests": [_TESTS],
-        "timeout_s": app.timeout_s,
-    }
-    return {
-        MANIFEST: yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True, width=110),
-        **app.source,
-        **app.tests,
-        PROVENANCE: json.dumps(asdict(made), indent=2) + "\n",
-    }
+    write_app(app, folder, {PROVENANCE: json.dumps(asdict(made), indent=2) + "\n"})
 
 
 def read(folder: Path) -> Provenance | None:
     """Where the app in ``folder`` comes from; None where the folder is no whole recorded app."""
-    names = (MANIFEST, _SOURCE, _TESTS, PROVENANCE)
+    names = (FILE, _SOURCE, _TESTS, PROVENANCE)
     if not all((folder / name).is_file() for name in names):
         return None
     try:
@@ -142,4 +118,4 @@ def read(folder: Path) -> Provenance | None:
 
 def is_foreign(folder: Path) -> bool:
     """Whether there is an app in ``folder`` that :func:`write` has not made."""
-    return (folder / MANIFEST).exists() and not (folder / PROVENANCE).exists()
+    return (folder / FILE).exists() and not (folder / PROVENANCE).exists()
