@@ -53,7 +53,8 @@ def check(config: FeedbackJobConfig) -> Apps:
         if part.path is not None:
             huggingface.read_config(part.path)
     apps = load_apps(config.apps)
-    Sandbox(config.sandbox, apps.requirements).close()
+    with Sandbox(config.sandbox, apps.requirements) as sandbox:
+        log.info("programs are isolated by %s", sandbox.isolation)
     return apps
 
 

@@ -17,10 +17,12 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from cetd.config import SandboxConfig
 from cetd.errors import InfrastructureError
+from cetd.sandbox.cgroups import CONTROLLERS, Bounds, make_groups
 from cetd.sandbox.namespaces import FILES
 from cetd.sandbox.packages import JUDGES, entries
 from cetd.sandbox.pytest_runner import JUDGING
@@ -180,11 +182,11 @@ def arguments(bwrap: str, files: PythonFiles, packages: Mapping[str, str], *, ro
     return command
 
 
-def _bundle(limits: SandboxConfig, slots: list[int], lifeline: int) -> bytes:
+def _bundle(limits: SandboxConfig, slots: list[int], doors: list[list[int]], lifeline: int) -> bytes:
     here = Path(__file__).parent
     modules = [(name, (here / f"{name}.py").read_text(encoding="utf-8")) for name in _INSIDE]
     config = limits.model_dump(include={"cpu_s", "memory_mb", "processes", "file_mb"})
-    config |= {"slots": slots, "lifeline": lifeline}
+    config |= {"slots": slots, "doors": doors, "lifeline": lifeline}
     return json.dumps({"modules": modules, "config": config}).encode()
 
 
@@ -201,7 +203,8 @@ class ServerProcess:
     Once it was stopped, ``last_words`` is the last line that bubblewrap or the server wrote, if any.
 
     Raises:
-        SandboxUnavailable: bubblewrap is missing, or may not make namespaces here.
+        SandboxUnavailable: bubblewrap is missing, or may not make namespaces here; or the least isolation that
+            ``limits`` ask for cannot be had.
     """
 
     def __init__(self, limits: SandboxConfig, python: str, requirements: Sequence[str]) -> None:
@@ -213,23 +216,30 @@ class ServerProcess:
         files = python_files(python, tuple(packages.values()))
         pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(limits.slots)]
         self.slots = [ours for ours, _ in pairs]
+        bounds = Bounds(limits.memory_mb, limits.processes)
+        self.groups = dict(zip(self.slots, make_groups(limits.slots, bounds), strict=True))
+        if limits.isolation == "cgroups":
+            self._demand_groups()
         self._lifeline, theirs = socket.socketpair()
         inside = [theirs, *(socket for _, socket in pairs)]
         lifeline, *slots = (socket.fileno() for socket in inside)
-        bundle, self._log = _memory_file("bundle", _bundle(limits, slots, lifeline)), os.memfd_create("log")
+        doors = [group.open_doors() for group in self.groups.values()]
+        bundle, self._log = _memory_file("bundle", _bundle(limits, slots, doors, lifeline)), os.memfd_create("log")
         command = arguments(bwrap, files, packages, root=os.geteuid() == 0)
         command += [files.executable, "-P", "-s", "-S", "-B", "-X", "utf8", "-c", _BOOT, str(bundle)]
         self._process: subprocess.Popen[bytes] | None = None
         self._failure: OSError | None = None
         self.last_words = ""
         started = threading.Event()
+        inherited = [lifeline, *slots, *chain(*doors), bundle]
         # --die-with-parent means the thread that started it, so that thread has to live as long.
         self._keeper = threading.Thread(
-            target=self._keep, args=(command, [lifeline, *slots, bundle], started), name="sandbox server", daemon=True
+            target=self._keep, args=(command, inherited, started), name="sandbox server", daemon=True
         )
         self._keeper.start()
         started.wait()
-        os.close(bundle)
+        for fd in (bundle, *chain(*doors)):
+            os.close(fd)
         for end in inside:
             end.close()
         self._await_ready()
@@ -248,9 +258,21 @@ class ServerProcess:
         self._lifeline.settimeout(_STOP_S)
         self._lifeline.recv(1)  # the end of the stream: every process of the server has let go of it
         self._lifeline.close()
+        for group in self.groups.values():
+            group.remove()
         lines = os.pread(self._log, _LOG_BYTES, 0).decode(errors="replace").strip().splitlines()
         self.last_words = lines[-1] if lines else ""
         os.close(self._log)
+
+    def _demand_groups(self) -> None:
+        for group in self.groups.values():
+            if missing := [name for name in CONTROLLERS if name not in group.controllers]:
+                for other in self.groups.values():
+                    other.remove()
+                raise SandboxUnavailable(
+                    f"isolation=cgroups: no control group with {', '.join(missing)} can be made here; run as a user "
+                    "who may write to /sys/fs/cgroup, or ask for isolation=namespaces, which bounds each process alone"
+                )
 
     def _keep(self, command: list[str], fds: list[int], started: threading.Event) -> None:
         try:

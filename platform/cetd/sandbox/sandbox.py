@@ -72,6 +72,14 @@ class Sandbox:
         return self._limits.slots
 
     @property
+    def isolation(self) -> str:
+        """What programs are isolated by, in words."""
+        server = self._server
+        controllers = next(iter(server.groups.values())).controllers if server else ()
+        groups = f"control groups ({', '.join(controllers)})" if controllers else "no control groups (none to be had)"
+        return f"namespaces, a root of their own, a system call filter, resource limits, {groups}"
+
+    @property
     def server_pid(self) -> int | None:
         """Process id of the running fork server's bubblewrap; None between servers."""
         server = self._server
@@ -104,8 +112,11 @@ class Sandbox:
                 server, slot = self._acquire(suite)
             except SandboxUnavailable as error:
                 return Unscored(str(error))
+            group = server.groups[slot]
+            killed = group.killed()
             try:
                 raw = self._execute(slot, text, job, suite, timeout_s)
+                out_of_memory = group.killed() > killed
             except (_ServerLostError, OSError) as error:
                 self._discard(server, slot)
                 return Unscored(f"the sandbox was lost during the run: {error} {server.last_words}".strip())
@@ -113,7 +124,7 @@ class Sandbox:
                 self._discard(server, slot)
                 raise
             self._release(server, slot)
-        return outcome_of(raw, self._limits, expected)
+        return outcome_of(raw, self._limits, expected, out_of_memory=out_of_memory)
 
     def close(self) -> None:
         """End the server and every run in it."""

@@ -65,17 +65,20 @@ def main(config: dict[str, Any]) -> None:
     ends = select.poll()
     ends.register(config["lifeline"], select.POLLIN)
     slots: list[int] = config["slots"]
-    for slot in slots:
+    doors: list[list[int]] = config["doors"]
+    for slot, own_doors in zip(slots, doors, strict=True):
         pid, pidfd = namespaces.spawn()
         if pid == 0:
             _silence()
-            for other in slots:
+            for door in own_doors:
+                os.write(door, b"0")
+            for other in (*slots, *(door for some in doors for door in some)):
                 if other != slot:
                     os.close(other)
             as_child(Slot(socket.socket(fileno=slot), confinement).serve)
         ends.register(pidfd, select.POLLIN)
-    for slot in slots:
-        os.close(slot)
+    for fd in (*slots, *(door for some in doors for door in some)):
+        os.close(fd)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # strays come to the first process of a namespace, to be reaped
     ends.poll()
     os._exit(0)

@@ -35,9 +35,16 @@ def read_verdict(fd: int) -> tuple[str, str, list[Any]] | None:
         return None
 
 
-def outcome_of(raw: RawRun, limits: SandboxConfig, expected: Sequence[str] = ()) -> Outcome:
-    """The outcome of a run under ``limits``; where tests are ``expected``, of just those."""
+def outcome_of(
+    raw: RawRun, limits: SandboxConfig, expected: Sequence[str] = (), *, out_of_memory: bool = False
+) -> Outcome:
+    """The outcome of a run under ``limits``; where tests are ``expected``, of just those.
+
+    ``out_of_memory`` says that the kernel ended a process of the run because all of it together took too much.
+    """
     done, output = raw.done, raw.output
+    if out_of_memory:
+        return OutOfMemory(done.wall_s, output)
     if done.timed_out or _ran_out_of_cpu(done, limits):
         return TimedOut(done.wall_s, output)
     state, reason, results = raw.verdict or ("no verdict", f"the judge's {_ending(done.judge_status)}", [])

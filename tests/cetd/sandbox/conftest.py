@@ -25,7 +25,7 @@ def test_alone_and_clean():
 """
 
 
-def limits(**changes: int | float) -> SandboxConfig:
+def limits(**changes: int | float | str) -> SandboxConfig:
     """Limits small enough to be hit at once."""
     few = {"slots": 1, "timeout_s": 5.0, "cpu_s": 2, "memory_mb": 128, "processes": 16, "file_mb": 4, "output_kb": 64}
     return validate(SandboxConfig, few | changes)
