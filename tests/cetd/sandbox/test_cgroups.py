@@ -17,7 +17,7 @@ from cetd.sandbox.sandbox import Sandbox
 from tests.cetd.sandbox.conftest import limits
 
 MANY = """
-import os
+import os, signal
 def f(processes, mb):
     readers = []
     for _ in range(processes):
@@ -25,8 +25,7 @@ def f(processes, mb):
         if os.fork() == 0:
             taken = bytearray(os.urandom(1)) * (mb << 20)
             os.write(writer, b"x" if taken else b"")
-            os.read(reader, 2)
-            os._exit(0)
+            signal.pause()
         os.close(writer)
         readers.append(reader)
     return all(os.read(reader, 1) for reader in readers)
