@@ -26,8 +26,6 @@ _WITHOUT = ("cacheprovider", "terminal", "doctest", "junitxml", "pastebin", "ste
 class PytestRunner:
     """An app's pytest suite."""
 
-    forks = True
-
     def __init__(self, job: Mapping[str, Any]) -> None:
         sys.path.append(JUDGING)
         import pytest  # known here only: other judges do without

@@ -129,6 +129,8 @@ class Remote:
             self._end("died", f"died or closed its channel in {_subject(request)}")
         except (EncodingError, ProxyError) as error:
             self._end("garbage", f"an answer that does not decode: {error}")
+        except MemoryError:  # and whatever came next would have none either
+            self._end("memory", "what it sent does not fit into memory")
         if isinstance(answer, tuple) and answer[:2] == ("raise", "MemoryError"):
             self._end("memory", "MemoryError")
         return answer
