@@ -42,6 +42,8 @@ class Exports:
 
     def refer(self, value: Any) -> tuple[Any, ...] | None:
         """Plain data that stands for ``value``; None for what crosses as its plain base."""
+        if value is NotImplemented:
+            return ("not implemented",)
         if (number := self._borrowed_numbers.get(id(value))) is not None:
             return "yours", number
         kind = type(value)
