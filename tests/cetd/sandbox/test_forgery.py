@@ -220,6 +220,34 @@ def test_block():
     assert outcome.passed == 2, outcome.tests
 
 
+def test_a_program_cannot_end_a_session_before_its_other_tests(bench: Bench) -> None:
+    program = """
+class Stop(ValueError, KeyboardInterrupt): pass
+class Leave(ValueError, SystemExit): pass
+def f(x): raise x
+def g(x): raise SyntaxError("m", ("a", 1, 1, "abc", 1, 10**9))
+"""
+    test = """
+import pytest
+from app import *
+def test_0(): pass
+@pytest.mark.skip
+def test_1(): pass
+def test_2(): f(Stop("x"))
+def test_3(): f(Leave())
+def test_4(): g(1)
+def test_5(): pass
+"""
+    outcome = bench.sandbox.run({"app.py": program}, Suite({"test_app.py": test}, "pytest"))
+    assert isinstance(outcome, Scored), outcome
+    assert outcome.total == 5
+    ends = {one.test_id[-1]: (one.outcome, one.message) for one in outcome.tests}
+    assert ends["0"][0] == "passed"
+    assert (ends["2"][1], ends["3"][1]) == ("program.Stop: x", "program.Leave")
+    # A message that takes all memory ends the session: what it leaves are errors, not fewer tests.
+    assert ends["5"] == ("error", "did not run")
+
+
 def test_positions_of_proxies_are_not_believed(bench: Bench) -> None:
     program = """
 import gc, os, struct
