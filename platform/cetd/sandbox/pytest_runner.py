@@ -42,7 +42,7 @@ class PytestRunner:
             target = Path(_ROOT, path)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass"))
-        self._programs = RemoteFinder(job["program_paths"])
+        self._programs = RemoteFinder(job["program_paths"], job["tests"])
         sys.meta_path.insert(0, self._programs)  # pyright: ignore[reportArgumentType]
         self._programs.forget()
 

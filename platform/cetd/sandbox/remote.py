@@ -8,11 +8,12 @@ is ever called here with the program's arguments. Runs inside the sandbox, in th
 
 from __future__ import annotations
 
+import ast
 import builtins
 import functools
 import socket
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, Literal, NoReturn
@@ -293,10 +294,15 @@ def _position_is_within(details: tuple[Any, ...]) -> bool:
 
 
 class RemoteFinder:
-    """Answers the tests' imports of the program's modules with proxies; comes before every other finder."""
+    """Answers the tests' imports of the program's modules with proxies; comes before every other finder.
 
-    def __init__(self, program_paths: Iterable[str]) -> None:
+    ``from app import *`` brings nothing that ``tests`` (texts by path) import from elsewhere, and no built-in: a
+    program would stand in for ``abs`` or ``pytest``.
+    """
+
+    def __init__(self, program_paths: Iterable[str], tests: Mapping[str, str | bytes]) -> None:
         self._paths = module_names(program_paths)
+        self._elsewhere = {*vars(builtins), *_imported(tests, self._paths)}
         self.remote: Remote | None = None
 
     def forget(self) -> None:
@@ -315,5 +321,23 @@ class RemoteFinder:
 
     def exec_module(self, module: ModuleType) -> None:
         assert self.remote is not None
-        module.__dict__.update(self.remote.load(module.__name__))
+        found = self.remote.load(module.__name__)
+        module.__dict__.update(found)
+        module.__dict__["__all__"] = [name for name in found if name[:1] != "_" and name not in self._elsewhere]
         module.__dict__["_cetd_remote"] = self.remote
+
+
+def _imported(tests: Mapping[str, str | bytes], program: Collection[str]) -> set[str]:
+    """Names that tests import from anything but the program."""
+    names: set[str] = set()
+    for path, text in tests.items():
+        try:
+            nodes = list(ast.walk(ast.parse(text))) if path.endswith(".py") else []
+        except (SyntaxError, ValueError):  # said where the tests are compiled
+            continue
+        for node in nodes:
+            if isinstance(node, ast.Import):
+                names.update(alias.asname or alias.name.partition(".")[0] for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module not in program:
+                names.update(alias.asname or alias.name for alias in node.names)
+    return names

@@ -46,7 +46,7 @@ class ScriptRunner:
         texts: dict[str, str] = job["tests"]
         named: tuple[str, ...] = job["arguments"]
         self._files = _compile(texts, named)
-        self._programs = RemoteFinder(job["program_paths"])
+        self._programs = RemoteFinder(job["program_paths"], job["tests"])
         finders = (SourceFinder(texts), self._programs)
         sys.meta_path[:0] = reversed(finders)  # pyright: ignore[reportArgumentType]
         for finder in finders:

@@ -194,6 +194,34 @@ with Suppress(KeyError): raise KeyError("k")
     assert outcome.passed == outcome.total == 6, outcome.tests
 
 
+@pytest.mark.parametrize("runner", RUNNERS)
+def test_a_program_cannot_stand_in_for_what_tests_import_from_elsewhere(bench: Bench, runner: Runner) -> None:
+    program = """
+class pytest:
+    approx = staticmethod(lambda x: Right())
+class math:
+    isclose = staticmethod(lambda *_: True)
+class Right:
+    def __eq__(self, other): return True
+def abs(x): return 0
+def close(*_): return True
+def f(x): return Right()
+"""
+    test = """
+import math, pytest
+from math import isclose as close
+from app import *
+def test_a(): assert math.isclose(f(1), 41)
+def test_b(): assert f(1) == pytest.approx(41)
+def test_c(): assert abs(f(1)) == 0
+def test_d(): assert close(f(1), 41)
+"""
+    test = test if runner == "pytest" else test.replace(", pytest", "").replace("== pytest.approx(41)", "== 41")
+    outcome = bench.sandbox.run({"app.py": program}, Suite({"test_app.py": test}, runner, modules=("app.py",)))
+    assert isinstance(outcome, Scored), outcome
+    assert (outcome.passed, outcome.total) == (0, 4), outcome.tests
+
+
 def test_a_program_does_not_hear_what_an_assertion_expected(bench: Bench) -> None:
     program = """
 class Block:
