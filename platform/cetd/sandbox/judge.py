@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import stat
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -77,6 +78,7 @@ class _Suite:
     def __init__(self, job: Mapping[str, Any]) -> None:
         self._own_modules = set(module_names(job["tests"]))
         self._runner = PytestRunner(job) if job["runner"] == "pytest" else ScriptRunner(job)
+        self._files = _files()
 
     def judge(self, channel_fd: int, verdict_fd: int) -> bytes:
         """Run the tests against a candidate, in a process of their own, and write the verdict.
@@ -100,7 +102,8 @@ class _Suite:
                     os._exit(1)
         _, status = os.waitpid(pid, 0)
         _end_strays()
-        return _answer(os.waitstatus_to_exitcode(status), verdict_fd)
+        answer = _answer(os.waitstatus_to_exitcode(status), verdict_fd)
+        return answer if _tidied(self._files) else ABORTED  # which is the end of this judge
 
     def _run(self, remote: Remote, verdict_fd: int) -> bytes:
         try:
@@ -138,6 +141,33 @@ def _encoded(state: str, reason: str, results: list[Result]) -> bytes:
     length = min(_MESSAGE_LENGTH, MAX_BYTES // (8 * max(len(results), 1)))  # four bytes a character, in half of it
     cut = [(test_id, outcome, seconds, message[:length]) for test_id, outcome, seconds, message in results]
     return encode((state, reason[:_MESSAGE_LENGTH], cut))
+
+
+def _files() -> dict[str, tuple[int, ...]]:
+    """What there is in the judge's own file system; but not what is compiled of the tests, which is for later runs."""
+    found: dict[str, tuple[int, ...]] = {}
+    for folder, folders, names in os.walk("/tmp"):
+        if "__pycache__" in folders:
+            folders.remove("__pycache__")
+        found |= {(path := os.path.join(folder, name)): _state(path) for name in folders + names}
+    return found
+
+
+def _state(path: str) -> tuple[int, ...]:
+    state = os.lstat(path)
+    if stat.S_ISDIR(state.st_mode):
+        return (state.st_mode,)
+    return state.st_mode, state.st_size, state.st_mtime_ns, state.st_ino
+
+
+def _tidied(before: dict[str, tuple[int, ...]]) -> bool:
+    """Remove what the tests of a run left behind; whether all is as it was before."""
+    try:
+        for path in sorted(_files().keys() - before.keys(), reverse=True):  # what a folder holds comes before it
+            os.rmdir(path) if os.path.isdir(path) and not os.path.islink(path) else os.remove(path)
+        return _files() == before
+    except OSError:
+        return False
 
 
 def _end_strays() -> None:

@@ -92,3 +92,26 @@ def test_what_a_failing_test_leaves_patched_is_not_there_for_the_next_program(be
         outcome = _run(bench, f"def f():\n    return {answer}\n", test, runner)
         assert isinstance(outcome, Scored), outcome
         assert outcome.passed == passed, outcome
+
+
+@pytest.mark.parametrize("runner", RUNNERS)
+@pytest.mark.parametrize(
+    "leave",
+    [
+        "os.makedirs('a/b'); open('a/b/c', 'wb').write(bytes(30 << 20)); os.symlink('/', 'a/link')",
+        "tempfile.mkdtemp(); open(os.path.join(tempfile.mkdtemp(), 'x'), 'wb').write(bytes(30 << 20))",
+        "os.mkdir('a'); open('a/b', 'w').close(); os.chmod('a', 0)",
+        "open(__file__, 'a').write('#' * 4000)",
+        "os.makedirs('/tmp/a/__pycache__'); open('/tmp/a/__pycache__/x', 'wb').write(bytes(30 << 20))",
+    ],
+)
+def test_files_that_tests_leave_are_not_there_for_the_next_program(bench: Bench, leave: str, runner: Runner) -> None:
+    test = (
+        f"import tempfile; assert not os.path.exists('a') and 'x = 1' + chr(10) not in open(__file__).read(); {leave}"
+    )
+    if runner == "script":
+        fresh = "not os.path.exists('a') and (not os.path.exists(__file__) or os.path.getsize(__file__) < 4000)"
+    for _ in range(3):
+        outcome = _run(bench, "x = 1\n", f"import tempfile; assert {fresh}; {leave}", runner)
+        assert isinstance(outcome, Scored), outcome
+        assert outcome.passed == 1, outcome
