@@ -106,11 +106,7 @@ def test_what_a_failing_test_leaves_patched_is_not_there_for_the_next_program(be
     ],
 )
 def test_files_that_tests_leave_are_not_there_for_the_next_program(bench: Bench, leave: str, runner: Runner) -> None:
-    test = (
-        f"import tempfile; assert not os.path.exists('a') and 'x = 1' + chr(10) not in open(__file__).read(); {leave}"
-    )
-    if runner == "script":
-        fresh = "not os.path.exists('a') and (not os.path.exists(__file__) or os.path.getsize(__file__) < 4000)"
+    fresh = "not os.path.exists('a') and (not os.path.exists(__file__) or os.path.getsize(__file__) < 4000)"
     for _ in range(3):
         outcome = _run(bench, "x = 1\n", f"import tempfile; assert {fresh}; {leave}", runner)
         assert isinstance(outcome, Scored), outcome
