@@ -207,8 +207,11 @@ class Proxies:
 def _builtin(name: Any) -> type | None:
     """The built-in base that a proxy can have too: an immutable plain type or an exception."""
     kind = _IMMUTABLE.get(name) or getattr(builtins, name, None) if isinstance(name, str) else None
-    # Not KeyboardInterrupt and its like, which would end a session of pytest.
-    return kind if kind in _IMMUTABLE.values() or (isinstance(kind, type) and issubclass(kind, Exception)) else None
+    if kind in _IMMUTABLE.values():
+        return kind
+    # Not KeyboardInterrupt and its like, which would end a session of pytest, nor groups, which are not made empty.
+    is_error = isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, BaseExceptionGroup)
+    return kind if is_error else None
 
 
 def _instance(kind: RemoteClass, plain: Any) -> Any:
