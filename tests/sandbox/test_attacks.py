@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from cetd.data.app import Suite
 from cetd.sandbox.outcome import Scored
 from cetd.sandbox.sandbox import Sandbox
 from tests.cetd.sandbox.conftest import Bench
@@ -16,6 +17,7 @@ from tests.sandbox.corpus import TESTS, Attack, class_of, read_corpus
 
 CORPUS = Path(__file__).parent / "attacks"
 ATTACKS = read_corpus(CORPUS)
+FORGERIES = [attack for attack in ATTACKS if attack.family == "verdict_forgery"]
 _SHORT_S = 0.4
 
 # A correct program that prints all that an earlier one could have left in its slot; the tests being the same, the
@@ -57,6 +59,14 @@ def test_an_attack_comes_to_what_it_has_to_and_leaves_nothing(attack: Attack, un
     assert class_of(outcome) in attack.expects, f"{attack.why}: {outcome}"
     assert _ours() == before
     assert _next(bench.sandbox) == untouched
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize("attack", FORGERIES, ids=lambda attack: attack.name)
+def test_a_forgery_comes_to_the_same_in_pytest(attack: Attack, sandbox: Sandbox) -> None:
+    suite = Suite({"test_app.py": TESTS}, "pytest", expected=("test_app.py::test_number", "test_app.py::test_text"))
+    outcome = sandbox.run({"app.py": attack.program}, suite, _SHORT_S * 2 if "timed_out" in attack.expects else None)
+    assert class_of(outcome) in attack.expects, f"{attack.why}: {outcome}"
 
 
 def test_the_corpus_is_broad() -> None:

@@ -42,6 +42,8 @@ class Exports:
 
     def refer(self, value: Any) -> tuple[Any, ...] | None:
         """Plain data that stands for ``value``; None for what crosses as its plain base."""
+        if value is NotImplemented:
+            return ("not implemented",)
         if (number := self._borrowed_numbers.get(id(value))) is not None:
             return "yours", number
         kind = type(value)
@@ -87,7 +89,7 @@ class Exports:
     def _describe(self, kind: type) -> tuple[Any, ...]:
         bases = tuple(
             ("builtin", base.__name__) if base.__module__ == "builtins" else self._describe(base)
-            for base in kind.__bases__
+            for base in ((kind,) if _is_builtin_error(kind) else kind.__bases__)  # the judge has that itself
             if base is not object
         )
         # What a proxy does itself, on its plain base or as an exception, is not asked for here.
@@ -160,6 +162,10 @@ class Exports:
 
 def _is_own_class(value: Any) -> bool:
     return isinstance(value, type) and value.__module__.partition(".")[0] not in sys.stdlib_module_names
+
+
+def _is_builtin_error(kind: type) -> bool:
+    return issubclass(kind, BaseException) and kind.__module__ == "builtins"
 
 
 def _plain(base: type, value: Any) -> Any:

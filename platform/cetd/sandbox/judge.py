@@ -2,7 +2,8 @@
 
 The tests' imports of the program are answered by proxies that forward each call to the candidate process, so none of
 the program's code ever runs here; what comes back is checked before it is used. The verdict goes to a descriptor that
-no candidate has. A judge serves one app: its later runs find the tests compiled, and are given new candidates.
+no candidate has. A judge serves one app: its later runs find the tests compiled, and are given new candidates. Each run
+is a process forked from it, the only one that reads what a candidate sends.
 Runs inside the sandbox: standard library only, and pytest for apps that use it.
 """
 
@@ -11,11 +12,12 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import stat
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from cetd.sandbox import namespaces
-from cetd.sandbox.encoding import decode, encode
+from cetd.sandbox.encoding import MAX_BYTES, decode, encode
 from cetd.sandbox.protocol import read_all, write_all
 from cetd.sandbox.pytest_runner import PytestRunner
 from cetd.sandbox.remote import Abort, Remote
@@ -30,6 +32,10 @@ RUN_FDS = ("channel", "tests", "verdict")
 NAMESPACES = namespaces.NEW_USER | namespaces.NEW_MOUNTS | namespaces.NEW_PIDS
 _MESSAGE_LENGTH = 500
 _FILES_MB = 64
+# How a process of tests ends once it has written its verdict, and when it could not; tests may use the usual numbers.
+_WRITTEN, _UNWRITTEN = {FINISHED: 70, ABORTED: 71}, 72
+# What a machine that is short of memory or shuts down sends, and no program can bring about.
+_FROM_OUTSIDE = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT})
 
 
 class Room(NamedTuple):
@@ -72,37 +78,96 @@ class _Suite:
     def __init__(self, job: Mapping[str, Any]) -> None:
         self._own_modules = set(module_names(job["tests"]))
         self._runner = PytestRunner(job) if job["runner"] == "pytest" else ScriptRunner(job)
+        self._files = _files()
 
     def judge(self, channel_fd: int, verdict_fd: int) -> bytes:
-        """Run the tests against a candidate and write the verdict."""
-        if not self._runner.forks:
-            return self._run(channel_fd, verdict_fd)
-        pid = os.fork()
-        if pid == 0:
+        """Run the tests against a candidate, in a process of their own, and write the verdict.
+
+        Up to the fork nothing of the program's has been read, so whatever ends the other process after it is the
+        program's doing, but for signals from outside: the tests are those that its app's reference has passed.
+        """
+        with socket.socket(fileno=os.dup(channel_fd)) as channel:
+            remote = Remote(channel, self._own_modules)
             try:
-                os._exit(0 if self._run(channel_fd, verdict_fd) == FINISHED else 1)
-            finally:
-                os._exit(2)
+                remote.wait_until_ready()
+            except Abort as abort:
+                return _conclude(verdict_fd, abort.state, abort.reason, [])
+            pid = os.fork()
+            if pid == 0:
+                try:
+                    os._exit(_WRITTEN[self._run(remote, verdict_fd)])
+                except OSError:
+                    os._exit(_UNWRITTEN)
+                finally:
+                    os._exit(1)
         _, status = os.waitpid(pid, 0)
         _end_strays()
-        return FINISHED if status == 0 else ABORTED
+        answer = _answer(os.waitstatus_to_exitcode(status), verdict_fd)
+        return answer if _tidied(self._files) else ABORTED  # which is the end of this judge
 
-    def _run(self, channel_fd: int, verdict_fd: int) -> bytes:
+    def _run(self, remote: Remote, verdict_fd: int) -> bytes:
         try:
-            with socket.socket(fileno=os.dup(channel_fd)) as channel:
-                remote = Remote(channel, self._own_modules)
-                remote.wait_until_ready()
-                return _conclude(verdict_fd, "done", "", self._runner.run(remote))
+            verdict = _encoded("done", "", self._runner.run(remote))
+            answer = FINISHED
         except Abort as abort:
-            return _conclude(verdict_fd, abort.state, abort.reason, [])
+            verdict, answer = _encoded(abort.state, abort.reason, []), ABORTED
         except BrokenTestsError as error:
-            return _conclude(verdict_fd, "tests", str(error), [])
+            verdict, answer = _encoded("tests", str(error), []), ABORTED
+        except MemoryError:
+            verdict, answer = _encoded("memory", "MemoryError in the run of its tests", []), ABORTED
+        except BaseException as error:  # noqa: BLE001 - of the runner itself, which the reference did not bring about
+            verdict, answer = _encoded("garbage", f"{type(error).__name__} in the run of its tests", []), ABORTED
+        write_all(verdict_fd, verdict)
+        return answer
+
+
+def _answer(code: int, verdict_fd: int) -> bytes:
+    """What to tell the server of the end of a process of tests; completes the verdict where that could not."""
+    answer = next((answer for answer, written in _WRITTEN.items() if written == code), None)
+    if answer or code == _UNWRITTEN or -code in _FROM_OUTSIDE:
+        return answer or ABORTED
+    os.ftruncate(verdict_fd, 0)
+    os.lseek(verdict_fd, 0, os.SEEK_SET)
+    how = f"exit status {code}" if code >= 0 else signal.Signals(-code).name
+    return _conclude(verdict_fd, "garbage", f"what it did ended the process of its tests: {how}", [])
 
 
 def _conclude(verdict_fd: int, state: str, reason: str, results: list[Result]) -> bytes:
-    cut = [(test_id, outcome, seconds, message[:_MESSAGE_LENGTH]) for test_id, outcome, seconds, message in results]
-    write_all(verdict_fd, encode((state, reason[:_MESSAGE_LENGTH], cut)))
-    return FINISHED if state == "done" else ABORTED
+    write_all(verdict_fd, _encoded(state, reason, results))
+    return ABORTED
+
+
+def _encoded(state: str, reason: str, results: list[Result]) -> bytes:
+    length = min(_MESSAGE_LENGTH, MAX_BYTES // (8 * max(len(results), 1)))  # four bytes a character, in half of it
+    cut = [(test_id, outcome, seconds, message[:length]) for test_id, outcome, seconds, message in results]
+    return encode((state, reason[:_MESSAGE_LENGTH], cut))
+
+
+def _files() -> dict[str, tuple[int, ...]]:
+    """What there is in the judge's own file system; but not what is compiled of the tests, which is for later runs."""
+    found: dict[str, tuple[int, ...]] = {}
+    for folder, folders, names in os.walk("/tmp"):
+        if "__pycache__" in folders:
+            folders.remove("__pycache__")
+        found |= {(path := os.path.join(folder, name)): _state(path) for name in folders + names}
+    return found
+
+
+def _state(path: str) -> tuple[int, ...]:
+    state = os.lstat(path)
+    if stat.S_ISDIR(state.st_mode):
+        return (state.st_mode,)
+    return state.st_mode, state.st_size, state.st_mtime_ns, state.st_ino
+
+
+def _tidied(before: dict[str, tuple[int, ...]]) -> bool:
+    """Remove what the tests of a run left behind; whether all is as it was before."""
+    try:
+        for path in sorted(_files().keys() - before.keys(), reverse=True):  # what a folder holds comes before it
+            os.rmdir(path) if os.path.isdir(path) and not os.path.islink(path) else os.remove(path)
+        return _files() == before
+    except OSError:
+        return False
 
 
 def _end_strays() -> None:

@@ -2,16 +2,23 @@
 
 A comparison with a value of the tests is never forwarded: who is asked whether an expected value equals his own can
 always say yes. Proxies of subclasses of plain types compare as the plain values that they are; two objects of the
-program compare as the program says. Descriptions of classes that arrive are hostile: names are checked, bases are
-built-in exceptions, immutable plain types or other proxies, and special methods come from a closed set.
+program compare as the program says. Nor is arithmetic with a number, a time or a set of the tests left to the program:
+``f(x) - expected`` says what was expected, and whose object it makes can be as near to nothing as is asked. On what a
+plain type holds it is that type's; else it may come to an object of the program, which is never turned into a number.
+Descriptions of classes that arrive are hostile: names are checked, bases are built-in exceptions, immutable plain types
+or other proxies, and special methods come from a closed set.
 Runs inside the sandbox, in the judge: standard library only.
 """
 
 from __future__ import annotations
 
 import builtins
+import datetime
+import opcode
 import operator
 from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any, NoReturn
 
 _IMMUTABLE: dict[str, Any] = {kind.__name__: kind for kind in (int, float, complex, str, bytes, tuple, frozenset)}
@@ -36,7 +43,16 @@ _OTHERS += (
 )
 _OTHERS += ("format", "bytes")
 # Special methods that a proxy has where the program's class has them.
-_FORWARDED = {f"__{sign}{name}__" for name in _ARITHMETIC for sign in ("", "r", "i")} | {f"__{n}__" for n in _OTHERS}
+_CALCULATING = {f"__{sign}{name}__" for name in _ARITHMETIC for sign in ("", "r", "i")}
+_FORWARDED = {f"__{name}__" for name in _OTHERS}
+# Of these, what makes a number or a truth of an object.
+_MEASURING = {f"__{name}__" for name in ("abs", "bool", "int", "float", "complex", "index", "round")}
+_MEASURING |= {f"__{name}__" for name in ("trunc", "floor", "ceil")}
+_TURNING = ("__neg__", "__pos__", "__invert__")
+_RAISE = opcode.opmap["RAISE_VARARGS"]
+# What has a distance, or a difference, to what is expected.
+_NUMBERS = (int, float, complex, Decimal, Fraction, datetime.date, datetime.time, datetime.timedelta)
+_SETS = (set, frozenset)
 _COMPARISONS = ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__")
 
 Ask = Callable[..., Any]
@@ -66,6 +82,9 @@ class RemoteClass(type):
 
     def __iter__(cls) -> Any:
         return cls._ask("method", cls, "__iter__", (), {})
+
+    def __bool__(cls) -> bool:  # asked by traceback, for one
+        return True
 
     def __len__(cls) -> int:
         return cls._ask("method", cls, "__len__", (), {})
@@ -163,6 +182,7 @@ class Proxies:
         body: dict[str, Any] = {"__module__": "program", "_ask": staticmethod(self._ask), "_number": number}
         body["_is_mutable"] = bool(names.intersection(_MUTABLE)) or any(vars(s).get("_is_mutable") for s in ancestors)
         body |= {method: _forwarding(method) for method in wanted & _FORWARDED}
+        body |= {method: _calculating(method, plain) for method in wanted & _CALCULATING}
         if plain:
             body |= {method: getattr(plain, method) for method in (*_COMPARISONS, "__hash__") if hasattr(plain, method)}
         elif body["_is_mutable"]:
@@ -172,6 +192,10 @@ class Proxies:
             body["__hash__"] = _forwarding("__hash__") if "__hash__" in wanted else object.__hash__
         if BaseException in ancestors:  # said when it was raised: asking may raise again
             body |= {"__str__": _message, "__repr__": BaseException.__repr__}
+        if "__exit__" in wanted:
+            body["__exit__"] = _exit
+        if "__len__" in wanted and "__bool__" not in wanted and not plain:
+            body["__bool__"] = _truth
         if "__contains__" in wanted and not plain:
             body["__contains__"] = _contains
         try:
@@ -183,7 +207,11 @@ class Proxies:
 def _builtin(name: Any) -> type | None:
     """The built-in base that a proxy can have too: an immutable plain type or an exception."""
     kind = _IMMUTABLE.get(name) or getattr(builtins, name, None) if isinstance(name, str) else None
-    return kind if kind in _IMMUTABLE.values() or (isinstance(kind, type) and issubclass(kind, BaseException)) else None
+    if kind in _IMMUTABLE.values():
+        return kind
+    # Not KeyboardInterrupt and its like, which would end a session of pytest, nor groups, which are not made empty.
+    is_error = isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, BaseExceptionGroup)
+    return kind if is_error else None
 
 
 def _instance(kind: RemoteClass, plain: Any) -> Any:
@@ -210,11 +238,67 @@ def _is_special(name: str) -> bool:
 
 def _forwarding(name: str) -> Callable[..., Any]:
     def method(self: Any, *arguments: Any, **named: Any) -> Any:
-        if name == "__exit__":  # the traceback stays here
-            arguments = (*arguments[:2], None)
-        return self._ask("method", self, name, arguments, named)
+        if name in _MEASURING and _is_told(self):
+            raise TypeError(f"{name} of what came of an object of the program and a value of its tests")
+        answer = self._ask("method", self, name, arguments, named)
+        if name in _TURNING and _is_told(self):
+            return _tell(answer, name)
+        return answer
 
     return method
+
+
+def _truth(self: Any) -> bool:
+    if _is_told(self):
+        raise TypeError("the truth of what came of an object of the program and a value of its tests")
+    return len(self) > 0
+
+
+def _exit(self: Any, kind: Any, error: Any, traceback: Any) -> bool:
+    swallowed = self._ask("method", self, "__exit__", (kind, error, None), {})  # the traceback stays here
+    return bool(swallowed) and _is_raised_by_test(error, traceback)
+
+
+def _is_raised_by_test(error: Any, traceback: Any) -> bool:
+    """Whether the block itself raised it on purpose; who may swallow more can end a test before it fails."""
+    if traceback is None or traceback.tb_next or not isinstance(error, Exception) or isinstance(error, AssertionError):
+        return False
+    return traceback.tb_frame.f_code.co_code[traceback.tb_lasti] == _RAISE
+
+
+def _calculating(name: str, plain: Any) -> Callable[..., Any]:
+    """A binary operation of a class that is built on the immutable type ``plain``, or on none."""
+    held = getattr(plain, name, None)
+
+    def method(self: Any, other: Any, *modulus: Any) -> Any:
+        is_value = isinstance(other, _NUMBERS + _SETS) and not isinstance(other, RemoteObject)
+        if is_value and held:
+            return held(self, other, *modulus)
+        if isinstance(other, _SETS) and is_value:
+            return _with_set(self, name, other)
+        answer = self._ask("method", self, name, (other, *modulus), {})
+        if answer is NotImplemented or not (is_value or _is_told(self) or _is_told(other)):
+            return answer
+        return _tell(answer, name)
+
+    return method
+
+
+def _tell(answer: Any, name: str) -> Any:
+    if not isinstance(answer, RemoteObject) or isinstance(answer, tuple(_IMMUTABLE.values())):
+        raise TypeError(f"{name} of an object of the program and a value of its tests comes to a plain value")
+    vars(answer)["_told"] = True
+    return answer
+
+
+def _with_set(self: Any, name: str, other: Any) -> Any:
+    value = self._ask("value", self) if self._is_mutable else None
+    return getattr(type(value), name)(value, other) if type(value) in _SETS else NotImplemented
+
+
+def _is_told(value: Any) -> bool:
+    """Whether an object came of one of the program's and a value of the tests."""
+    return isinstance(value, RemoteObject) and "_told" in vars(value)
 
 
 def _by_value(name: str) -> Callable[[Any, Any], Any]:

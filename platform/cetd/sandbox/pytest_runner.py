@@ -26,8 +26,6 @@ _WITHOUT = ("cacheprovider", "terminal", "doctest", "junitxml", "pastebin", "ste
 class PytestRunner:
     """An app's pytest suite."""
 
-    forks = True
-
     def __init__(self, job: Mapping[str, Any]) -> None:
         sys.path.append(JUDGING)
         import pytest  # known here only: other judges do without
@@ -44,7 +42,7 @@ class PytestRunner:
             target = Path(_ROOT, path)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass"))
-        self._programs = RemoteFinder(job["program_paths"])
+        self._programs = RemoteFinder(job["program_paths"], job["tests"])
         sys.meta_path.insert(0, self._programs)  # pyright: ignore[reportArgumentType]
         self._programs.forget()
 
@@ -64,7 +62,7 @@ class PytestRunner:
             raise remote.abort
         if not recorder.results:
             raise BrokenTestsError(f"pytest ran no test: {pytest.ExitCode(status).name.lower().replace('_', ' ')}")
-        return list(recorder.results.values())
+        return recorder.results
 
 
 class _Recorder:
@@ -72,7 +70,16 @@ class _Recorder:
 
     def __init__(self, remote: Remote) -> None:
         self._remote = remote
-        self.results: dict[str, Result] = {}
+        self._waiting: dict[str, Result] = {}
+        self._results: dict[str, Result] = {}
+
+    @property
+    def results(self) -> list[Result]:
+        """One of each test; of those that did not run too: who ends the session early makes them no fewer."""
+        return [*self._results.values(), *self._waiting.values()]
+
+    def pytest_collection_finish(self, session: Any) -> None:
+        self._waiting = {item.nodeid: (item.nodeid, "error", 0.0, "did not run") for item in session.items}
 
     def pytest_collectreport(self, report: Any) -> None:
         if report.failed:
@@ -80,6 +87,7 @@ class _Recorder:
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         if report.skipped or hasattr(report, "wasxfail"):
+            self._waiting.pop(report.nodeid, None)
             return
         if report.when == "call" or report.failed:
             outcome = "passed" if report.passed else "failed" if report.when == "call" else "error"
@@ -90,8 +98,9 @@ class _Recorder:
             item.session.shouldstop = "the candidate ended"
 
     def _put(self, test_id: str, outcome: str, seconds: float, message: str) -> None:
-        before = self.results.get(test_id)
-        self.results[test_id] = test_id, outcome, seconds + (before[2] if before else 0.0), message
+        self._waiting.pop(test_id, None)
+        before = self._results.get(test_id)
+        self._results[test_id] = test_id, outcome, seconds + (before[2] if before else 0.0), message
 
 
 def _message(report: Any) -> str:

@@ -8,11 +8,12 @@ is ever called here with the program's arguments. Runs inside the sandbox, in th
 
 from __future__ import annotations
 
+import ast
 import builtins
 import functools
 import socket
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, Literal, NoReturn
@@ -105,7 +106,9 @@ class Remote:
             case ("unencodable", str(reason), str(out), str(err)):
                 _echo(out, err)
                 raise RemoteError(f"{_subject(request)}: {reason}")
-            case ("raise", str(name), str(base), tuple(details), str(message), itself, str(out), str(err)):
+            case ("raise", str(name), str(base), tuple(details), str(message), itself, str(out), str(err)) if (
+                type(details) is tuple  # a proxy of one may hold something else each time that it is looked at
+            ):
                 _echo(out, err)
                 raise _exception(name, base, details, message, itself)
             case _:
@@ -129,6 +132,8 @@ class Remote:
             self._end("died", f"died or closed its channel in {_subject(request)}")
         except (EncodingError, ProxyError) as error:
             self._end("garbage", f"an answer that does not decode: {error}")
+        except MemoryError:  # and whatever came next would have none either
+            self._end("memory", "what it sent does not fit into memory")
         if isinstance(answer, tuple) and answer[:2] == ("raise", "MemoryError"):
             self._end("memory", "MemoryError")
         return answer
@@ -154,6 +159,8 @@ class Remote:
                 return "mine", vars(value)["_number"]
             case RemoteFunction():
                 return "function", value.__module__, value.__name__
+            case AssertionError():  # says what was expected
+                return "exception", "AssertionError", ()
             case BaseException():
                 return "exception", _nearest_builtin(type(value)), tuple(value.args)
             case functools.partial():
@@ -177,6 +184,8 @@ class Remote:
                 return self._proxies.of_class(reference)
             case ("object", number, description, plain):
                 return self._proxies.of_object(number, description, plain)
+            case ("not implemented",):
+                return NotImplemented
             case ("yours", int(number)) if 0 <= number < len(self._lent):
                 return self._lent[number]
         raise EncodingError("a reference of no known kind")
@@ -239,6 +248,8 @@ def _nearest_builtin(kind: type) -> str:
 
 def _sendable(error: Exception) -> Exception:
     """The error itself, or one of its built-in class that says the same in words where its arguments cannot cross."""
+    if isinstance(error, AssertionError):  # its message says what was expected
+        return AssertionError()
     try:
         encode(tuple(error.args))
         return error
@@ -275,18 +286,23 @@ class _ProgramModule(ModuleType):
 
 
 def _position_is_within(details: tuple[Any, ...]) -> bool:
-    match details:
-        case (*_, str() | bytes() as text, int(start), int(end), str()):
-            return 0 <= start < end <= len(text)
-        case _:
-            return False
+    # Of exact types: the length of a proxy is what the program says, and may differ the next time.
+    if tuple(map(type, details[-4:])) not in ((bytes, int, int, str), (str, int, int, str)):
+        return False
+    text, start, end, _ = details[-4:]
+    return 0 <= start < end <= len(text)
 
 
 class RemoteFinder:
-    """Answers the tests' imports of the program's modules with proxies; comes before every other finder."""
+    """Answers the tests' imports of the program's modules with proxies; comes before every other finder.
 
-    def __init__(self, program_paths: Iterable[str]) -> None:
+    ``from app import *`` brings nothing that ``tests`` (texts by path) import from elsewhere, and no built-in: a
+    program would stand in for ``abs`` or ``pytest``.
+    """
+
+    def __init__(self, program_paths: Iterable[str], tests: Mapping[str, str | bytes]) -> None:
         self._paths = module_names(program_paths)
+        self._elsewhere = {*vars(builtins), *_imported(tests, self._paths)}
         self.remote: Remote | None = None
 
     def forget(self) -> None:
@@ -305,5 +321,23 @@ class RemoteFinder:
 
     def exec_module(self, module: ModuleType) -> None:
         assert self.remote is not None
-        module.__dict__.update(self.remote.load(module.__name__))
+        found = self.remote.load(module.__name__)
+        module.__dict__.update(found)
+        module.__dict__["__all__"] = [name for name in found if name[:1] != "_" and name not in self._elsewhere]
         module.__dict__["_cetd_remote"] = self.remote
+
+
+def _imported(tests: Mapping[str, str | bytes], program: Collection[str]) -> set[str]:
+    """Names that tests import from anything but the program."""
+    names: set[str] = set()
+    for path, text in tests.items():
+        try:
+            nodes = list(ast.walk(ast.parse(text))) if path.endswith(".py") else []
+        except (SyntaxError, ValueError):  # said where the tests are compiled
+            continue
+        for node in nodes:
+            if isinstance(node, ast.Import):
+                names.update(alias.asname or alias.name.partition(".")[0] for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module not in program:
+                names.update(alias.asname or alias.name for alias in node.names)
+    return names

@@ -42,18 +42,18 @@ class _File:
 class ScriptRunner:
     """An app's plain tests, compiled, with the imports that they make."""
 
-    forks = False
-
     def __init__(self, job: Mapping[str, Any]) -> None:
         texts: dict[str, str] = job["tests"]
         named: tuple[str, ...] = job["arguments"]
         self._files = _compile(texts, named)
-        self._programs = RemoteFinder(job["program_paths"])
-        self._finders = (SourceFinder(texts), self._programs)
-        sys.meta_path[:0] = reversed(self._finders)  # pyright: ignore[reportArgumentType]
+        self._programs = RemoteFinder(job["program_paths"], job["tests"])
+        finders = (SourceFinder(texts), self._programs)
+        sys.meta_path[:0] = reversed(finders)  # pyright: ignore[reportArgumentType]
+        for finder in finders:
+            finder.forget()
 
     def run(self, remote: Remote) -> list[Result]:
-        """Every test against one candidate; nothing that they import or define is kept from an earlier one.
+        """Every test against one candidate; for a process that ends afterwards.
 
         Raises:
             Abort: the candidate ended.
@@ -61,8 +61,6 @@ class ScriptRunner:
         import random  # loaded by the server, which keeps forks from seeding it anew
 
         self._programs.remote = remote
-        for finder in self._finders:
-            finder.forget()
         random.seed(0)
         results: list[Result] = []
         for file in self._files:
@@ -136,14 +134,14 @@ def _timed(test_id: str, run: Callable[[], Any], file: _File, remote: Remote) ->
         run()
     except AssertionError as error:
         outcome, message = "failed", _explain(error, file)
-    except Exception as error:  # noqa: BLE001 - whatever a test raises is its result
+    except BaseException as error:  # noqa: BLE001 - whatever a test raises is its result, SystemExit too
         outcome, message = "error", f"{type(error).__name__}: {_explain(error, file)}"
     if remote.abort:
         raise remote.abort
     return test_id, outcome, time.perf_counter() - started, message
 
 
-def _explain(error: Exception, file: _File) -> str:
+def _explain(error: BaseException, file: _File) -> str:
     """The exception's message, or the line of the test file that it left from."""
     number, step = 0, error.__traceback__
     while step:

@@ -63,6 +63,8 @@ class Liar(int):
 def count(n):
     for i in range(n): yield i
 def fail(): raise Coded(3)
+class Group(ExceptionGroup): pass
+def many(): raise Group("two", [ValueError(1), KeyError(2)])
 def leave(): raise type("Quit", (SystemExit,), {})
 def apply(function, *arguments): return function(*arguments)
 def mapped(function, items): return [function(x) for x in items]
@@ -178,6 +180,11 @@ TESTS = {
     "leaving by a class of its own": """
     try: leave()
     except Exception as error: assert type(error).__name__ == "RemoteError" and "Quit" in str(error)
+""",
+    "groups of exceptions": """
+    try: many()
+    except ExceptionGroup as group: one, other = group.exceptions
+    assert isinstance(one, ValueError) and isinstance(other, KeyError) and not isinstance(one, KeyError)
 """,
     "subclasses made by tests": """
     try: type("Mine", (Item,), {})

@@ -52,7 +52,8 @@ def test_a_killed_server_leaves_runs_unscored_and_comes_back(victim: Callable[[i
         _until(lambda: not any(map(is_alive, inside)))
 
 
-def test_a_killed_judge_leaves_the_run_unscored() -> None:
+@pytest.mark.parametrize("which", [-1, -2])  # the process of the tests, and the judge that made it
+def test_a_killed_judge_leaves_the_run_unscored(which: int) -> None:
     with Sandbox(limits(timeout_s=30)) as sandbox:
         server = sandbox.server_pid
         assert server is not None
@@ -60,8 +61,8 @@ def test_a_killed_judge_leaves_the_run_unscored() -> None:
         outcomes: list[Outcome] = []
         thread = threading.Thread(target=lambda: outcomes.append(sandbox.run(PROGRAM, LONG)))
         thread.start()
-        _until(lambda: len(descendants(server) - idle) == 2)
-        os.kill(max(descendants(server)), signal.SIGKILL)
+        _until(lambda: len(descendants(server) - idle) == 3)
+        os.kill(sorted(descendants(server))[which], signal.SIGKILL)
         thread.join(10)
         assert isinstance(outcomes[0], Unscored), outcomes
         assert "verdict" in outcomes[0].reason
