@@ -1,4 +1,4 @@
-# expects: timed_out
+# expects: timed_out | crashed
 # why: an answer of numbers that all hash alike, so that decoding it takes the judge for ever; the wall clock must hold
 import os
 import struct
