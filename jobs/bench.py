@@ -2,6 +2,7 @@
 python -m jobs.bench train [--shapes cetd-512 …] [--steps 3] [--rounds 2] [--compile]
 python -m jobs.bench tp [--degrees 2 3] [--steps 3] [--rounds 2]
 python -m jobs.bench forward [PRESET …] [--source 128] [--target 32]
+python -m jobs.bench sandbox [--workers 2] [--runs 96] [--rounds 5]
 
 Benchmarks: ratios against a named alternative in the same run, and the figures of the specification's validation;
 printed, and written to runs/bench/NAME.json.
@@ -10,6 +11,7 @@ feedback: rollouts per second of the streaming loop against the synchronous loop
 train: tokens per second of this trainer against Hugging Face's T5 and Llama with a plain loop. Needs no Ray.
 tp: tensor parallelism against DeepSpeed's AutoTP: weights, communication, tokens per second, deviation. Needs no Ray.
 forward: seconds and memory of a forward pass of each CET-D size that fits. Needs no Ray.
+sandbox: runs per second and overhead of the sandbox against running programs without isolation. Needs no Ray.
 """
 
 from __future__ import annotations
@@ -57,6 +59,10 @@ def main(argv: list[str] | None = None) -> None:
     passing.add_argument("--source", type=int, default=128, help="input tokens")
     passing.add_argument("--target", type=int, default=32, help="output tokens")
     passing.add_argument("--passes", type=int, default=3, help="timed passes")
+    isolated = names.add_parser("sandbox", help="the sandbox against running programs without isolation")
+    isolated.add_argument("--workers", type=int, default=2, help="runs at once, on each side")
+    isolated.add_argument("--runs", type=int, default=96, help="runs per round and side; of pytest suites, a fourth")
+    isolated.add_argument("--rounds", type=int, default=5, help="turns that each side has")
     arguments = parser.parse_args(argv)
     log_to_terminal()
     with one_line_errors():
@@ -69,6 +75,8 @@ def main(argv: list[str] | None = None) -> None:
                 tensor_parallel(arguments.degrees, arguments.steps, arguments.rounds)
             case "forward":
                 forward(arguments.presets, arguments.source, arguments.target, arguments.passes)
+            case "sandbox":
+                sandbox(arguments.workers, arguments.runs, arguments.rounds)
 
 
 def train(shapes: Sequence[str] | None, steps: int, rounds: int, compiled: bool) -> dict[str, Any]:
@@ -161,6 +169,31 @@ def forward(presets: Sequence[str], source: int, target: int, passes: int) -> di
     report = {"benchmark": "forward", "source": source, "target": target, "results": results, **provenance()}
     durable.write_text(runs_root(None) / "bench" / "forward.json", json.dumps(report, indent=2))
     Console().print(table)
+    return report
+
+
+def sandbox(workers: int, runs: int, rounds: int) -> dict[str, Any]:
+    """Time every side on scripts and on pytest suites and print the tables; returns what is written as JSON."""
+    from cetd.evaluation.bench_sandbox import compare
+    from cetd.evaluation.provenance import provenance
+
+    results = {
+        "script": compare("script", workers, runs, rounds),
+        "pytest": compare("pytest", workers, runs // 4, rounds),
+    }
+    report = {"benchmark": "sandbox", "results": results, **provenance()}
+    durable.write_text(runs_root(None) / "bench" / "sandbox.json", json.dumps(report, indent=2))
+    for kind, result in results.items():
+        load = " to ".join(f"{one:.1f}" for one in result["load"])
+        title = f"Runs of {kind} suites, {workers} at once; load average {load}"
+        table = Table(title=title, title_justify="left")
+        for column in ("side", "runs/s", *(f"overhead {name}" for name in ("p50", "p95", "p99")), "sandbox is"):
+            table.add_column(column, justify="right")
+        for side, figures in result["sides"].items():
+            overheads = [f"{milliseconds:.1f} ms" for milliseconds in figures["overhead_ms"].values()]
+            ratio = f"{result['ratios'][side]:.1f} x" if side in result["ratios"] else ""
+            table.add_row(side, f"{figures['runs_per_s']:.1f}", *overheads, ratio)
+        Console().print(table)
     return report
 
 

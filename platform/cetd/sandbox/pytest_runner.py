@@ -7,6 +7,7 @@ Runs inside the sandbox, in the judge: the standard library and pytest.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Mapping
@@ -45,6 +46,8 @@ class PytestRunner:
         self._programs = RemoteFinder(job["program_paths"], job["tests"])
         sys.meta_path.insert(0, self._programs)  # pyright: ignore[reportArgumentType]
         self._programs.forget()
+        gc.collect()
+        gc.freeze()  # keeps collections in the forks from copying what pytest has loaded
 
     def run(self, remote: Remote) -> list[Result]:
         """Every test against one candidate; for a process that ends afterwards.

@@ -46,18 +46,17 @@ class Slot:
     def run(self, start: Start, fds: dict[str, int]) -> Done:
         """One run, from fork to the end of everything that the program started; closes ``fds``."""
         started = time.monotonic()
+        gone = self._dismiss_unless(start.suite)
+        self._judge = served = self._judge or _Judge(start.suite, self._room)
         judge_end, candidate_end = socket.socketpair()
         pid, pidfd = namespaces.spawn(namespaces.CANDIDATE_NAMESPACES)
         if pid == 0:
             as_child(candidate.main, candidate_end.fileno(), fds["program"], fds["output"], self._confinement)
         candidate_end.close()
-        for name in ("program", "output"):
-            os.close(fds[name])
-        served = self._judge_for(start.suite)
         with judge_end:
             served.begin(judge_end.fileno(), fds["tests"], fds["verdict"])
-        for name in ("tests", "verdict"):
-            os.close(fds[name])
+        for fd in fds.values():
+            os.close(fd)
 
         timed_out = not readable(served.line.fileno(), start.timeout_s - (time.monotonic() - started))
         answer = b"" if timed_out else served.answer()
@@ -67,20 +66,28 @@ class Slot:
             signal.pidfd_send_signal(pidfd, signal.SIGKILL)
         judge_status = 0
         if answer != judge.FINISHED:
-            judge_status = served.end()
+            served.kill()
+            judge_status = served.reap()
             self._judge = None
+        if gone:
+            gone.reap()
         _, candidate_status, usage = os.wait4(pid, 0)  # the kernel waits for the whole PID namespace
         os.close(pidfd)
         wall_s, cpu_s = time.monotonic() - started, usage.ru_utime + usage.ru_stime
         return Done(start.run, timed_out, killed, candidate_status, judge_status, wall_s, cpu_s, usage.ru_maxrss)
 
-    def _judge_for(self, suite: bytes) -> _Judge:
+    def _dismiss_unless(self, suite: bytes) -> _Judge | None:
+        """Kill the judge if it has other tests, or is gone; returns one that is to be reaped.
+
+        The end of its namespaces takes as long as the start of a judge, and goes on beside it.
+        """
+        leaving = self._judge
         # An idle judge has nothing to say: what can be read from it is its end.
-        if self._judge and (self._judge.suite != suite or readable(self._judge.line.fileno(), 0)):
-            self._judge.end()
-            self._judge = None
-        self._judge = self._judge or _Judge(suite, self._room)
-        return self._judge
+        if leaving is None or (leaving.suite == suite and not readable(leaving.line.fileno(), 0)):
+            return None
+        self._judge = None
+        leaving.kill()
+        return leaving
 
 
 class _Judge:
@@ -107,10 +114,13 @@ class _Judge:
         except ConnectionResetError:
             return b""
 
-    def end(self) -> int:
-        """Kill it, if it is still there; its wait status."""
+    def kill(self) -> None:
+        """Kill it, if it is still there."""
         os.kill(self._pid, signal.SIGKILL)
         self.line.close()
+
+    def reap(self) -> int:
+        """Wait until nothing is left of it; its wait status."""
         return os.waitpid(self._pid, 0)[1]
 
 

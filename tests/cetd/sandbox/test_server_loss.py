@@ -52,7 +52,7 @@ def test_a_killed_server_leaves_runs_unscored_and_comes_back(victim: Callable[[i
         _until(lambda: not any(map(is_alive, inside)))
 
 
-@pytest.mark.parametrize("which", [-1, -2])  # the process of the tests, and the judge that made it
+@pytest.mark.parametrize("which", [0, 2])  # the judge, and the process of its tests; between them the program
 def test_a_killed_judge_leaves_the_run_unscored(which: int) -> None:
     with Sandbox(limits(timeout_s=30)) as sandbox:
         server = sandbox.server_pid
@@ -62,7 +62,7 @@ def test_a_killed_judge_leaves_the_run_unscored(which: int) -> None:
         thread = threading.Thread(target=lambda: outcomes.append(sandbox.run(PROGRAM, LONG)))
         thread.start()
         _until(lambda: len(descendants(server) - idle) == 3)
-        os.kill(sorted(descendants(server))[which], signal.SIGKILL)
+        os.kill(sorted(descendants(server) - idle)[which], signal.SIGKILL)
         thread.join(10)
         assert isinstance(outcomes[0], Unscored), outcomes
         assert "verdict" in outcomes[0].reason
