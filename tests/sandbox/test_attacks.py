@@ -65,7 +65,7 @@ def test_an_attack_comes_to_what_it_has_to_and_leaves_nothing(attack: Attack, un
 @pytest.mark.parametrize("attack", FORGERIES, ids=lambda attack: attack.name)
 def test_a_forgery_is_worth_as_little_in_pytest(attack: Attack, sandbox: Sandbox) -> None:
     suite = Suite({"test_app.py": TESTS}, "pytest", expected=("test_app.py::test_number", "test_app.py::test_text"))
-    outcome = sandbox.run({"app.py": attack.program}, suite, _SHORT_S * 2 if "timed_out" in attack.expects else None)
+    outcome = sandbox.run({"app.py": attack.program}, suite, 2 * _SHORT_S if "timed_out" in attack.expects else 2.0)
     # pytest asks more than the tests do: what counts requests may come to another end there, but not to a better one.
     assert pass_rate(outcome) == ("scored 2/2" in attack.expects), f"{attack.why}: {outcome}"
 
