@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cetd.data.app import Suite
-from cetd.sandbox.outcome import Scored
+from cetd.sandbox.outcome import Scored, pass_rate
 from cetd.sandbox.sandbox import Sandbox
 from tests.cetd.sandbox.conftest import Bench
 from tests.sandbox.corpus import TESTS, Attack, class_of, read_corpus
@@ -63,10 +63,11 @@ def test_an_attack_comes_to_what_it_has_to_and_leaves_nothing(attack: Attack, un
 
 @pytest.mark.sandbox
 @pytest.mark.parametrize("attack", FORGERIES, ids=lambda attack: attack.name)
-def test_a_forgery_comes_to_the_same_in_pytest(attack: Attack, sandbox: Sandbox) -> None:
+def test_a_forgery_is_worth_as_little_in_pytest(attack: Attack, sandbox: Sandbox) -> None:
     suite = Suite({"test_app.py": TESTS}, "pytest", expected=("test_app.py::test_number", "test_app.py::test_text"))
-    outcome = sandbox.run({"app.py": attack.program}, suite, _SHORT_S * 2 if "timed_out" in attack.expects else None)
-    assert class_of(outcome) in attack.expects, f"{attack.why}: {outcome}"
+    outcome = sandbox.run({"app.py": attack.program}, suite, 2 * _SHORT_S if "timed_out" in attack.expects else 2.0)
+    # pytest asks more than the tests do: what counts requests may come to another end there, but not to a better one.
+    assert pass_rate(outcome) == ("scored 2/2" in attack.expects), f"{attack.why}: {outcome}"
 
 
 def test_the_corpus_is_broad() -> None:

@@ -166,7 +166,7 @@ def _tidied(before: dict[str, tuple[int, ...]]) -> bool:
         for path in sorted(_files().keys() - before.keys(), reverse=True):  # what a folder holds comes before it
             os.rmdir(path) if os.path.isdir(path) and not os.path.islink(path) else os.remove(path)
         return _files() == before
-    except OSError:
+    except (OSError, RecursionError):  # os.walk of a folder within a folder within ...
         return False
 
 

@@ -1,4 +1,4 @@
-# expects: scored 0/2 | timed_out
+# expects: scored 0/2
 # why: sends answers to calls that were not made yet; each is only ever an answer, and wrong
 import os
 import struct
