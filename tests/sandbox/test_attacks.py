@@ -9,14 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from cetd.evaluation.attack_corpus import SHORT_S, TESTS, Attack, class_of, read_corpus
 from cetd.sandbox.outcome import Scored
 from cetd.sandbox.sandbox import Sandbox
 from tests.cetd.sandbox.conftest import Bench
-from tests.sandbox.corpus import TESTS, Attack, class_of, read_corpus
 
 CORPUS = Path(__file__).parent / "attacks"
 ATTACKS = read_corpus(CORPUS)
-_SHORT_S = 0.4
 
 # A correct program that prints all that an earlier one could have left in its slot; the tests being the same, the
 # judge is the same as well, where that still lives.
@@ -53,7 +52,7 @@ def untouched(sandbox: Sandbox) -> str:
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: f"{attack.family}/{attack.name}")
 def test_an_attack_comes_to_what_it_has_to_and_leaves_nothing(attack: Attack, untouched: str, bench: Bench) -> None:
     before = _ours()
-    outcome = bench.run(attack.program, TESTS, _SHORT_S if "timed_out" in attack.expects else None)
+    outcome = bench.run(attack.program, TESTS, SHORT_S if attack.is_slow else None)
     assert class_of(outcome) in attack.expects, f"{attack.why}: {outcome}"
     assert _ours() == before
     assert _next(bench.sandbox) == untouched
