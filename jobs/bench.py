@@ -196,12 +196,12 @@ def sandbox(workers: int, runs: int, rounds: int) -> dict[str, Any]:
     durable.write_text(runs_root(None) / "bench" / "sandbox.json", json.dumps(report, indent=2))
     for kind, result in results.items():
         load = " to ".join(f"{one:.1f}" for one in result["load"])
-        title = f"Runs of {kind} suites, {workers} at once; load average {load}"
+        title = f"{kind} suites, {workers} runs at once, and their overhead in ms; load average {load}"
         table = Table(title=title, title_justify="left")
-        for column in ("side", "runs/s", *(f"overhead {name}" for name in ("p50", "p95", "p99")), "sandbox is"):
-            table.add_column(column, justify="right")
+        for column in ("side", "runs/s", "p50", "p95", "p99", "sandbox is"):
+            table.add_column(column, justify="right", no_wrap=True)
         for side, figures in result["sides"].items():
-            overheads = [f"{milliseconds:.1f} ms" for milliseconds in figures["overhead_ms"].values()]
+            overheads = [f"{milliseconds:.1f}" for milliseconds in figures["overhead_ms"].values()]
             ratio = f"{result['ratios'][side]:.1f} x" if side in result["ratios"] else ""
             table.add_row(side, f"{figures['runs_per_s']:.1f}", *overheads, ratio)
         Console().print(table)
