@@ -3,6 +3,7 @@ python -m jobs.bench train [--shapes cetd-512 …] [--steps 3] [--rounds 2] [--c
 python -m jobs.bench tp [--degrees 2 3] [--steps 3] [--rounds 2]
 python -m jobs.bench forward [PRESET …] [--source 128] [--target 32]
 python -m jobs.bench sandbox [--workers 2] [--runs 96] [--rounds 5]
+python -m jobs.bench load --attacks tests/sandbox/attacks [--runs 10000] [--seed 0]
 
 Benchmarks: ratios against a named alternative in the same run, and the figures of the specification's validation;
 printed, and written to runs/bench/NAME.json.
@@ -12,6 +13,8 @@ train: tokens per second of this trainer against Hugging Face's T5 and Llama wit
 tp: tensor parallelism against DeepSpeed's AutoTP: weights, communication, tokens per second, deviation. Needs no Ray.
 forward: seconds and memory of a forward pass of each CET-D size that fits. Needs no Ray.
 sandbox: runs per second and overhead of the sandbox against running programs without isolation. Needs no Ray.
+load: ten thousand runs of the sandbox, a fifth of them hostile: outcomes, leaks, speed at the end against that at the
+start; the exit status is 1 when one is not as it has to be. Needs no Ray.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from cetd import config as configuration
@@ -63,6 +67,10 @@ def main(argv: list[str] | None = None) -> None:
     isolated.add_argument("--workers", type=int, default=2, help="runs at once, on each side")
     isolated.add_argument("--runs", type=int, default=96, help="runs per round and side; of pytest suites, a fourth")
     isolated.add_argument("--rounds", type=int, default=5, help="turns that each side has")
+    loaded = names.add_parser("load", help="the sandbox under a load that is hostile in parts")
+    loaded.add_argument("--attacks", type=Path, required=True, help="folder of FAMILY/NAME.py, hostile programs")
+    loaded.add_argument("--runs", type=int, default=10_000, help="runs in all; a multiple of 100")
+    loaded.add_argument("--seed", type=int, default=0, help="which attacks and programs, and in which order")
     arguments = parser.parse_args(argv)
     log_to_terminal()
     with one_line_errors():
@@ -77,6 +85,9 @@ def main(argv: list[str] | None = None) -> None:
                 forward(arguments.presets, arguments.source, arguments.target, arguments.passes)
             case "sandbox":
                 sandbox(arguments.workers, arguments.runs, arguments.rounds)
+            case "load":
+                if load(arguments.attacks, arguments.runs, arguments.seed)["complaints"]:
+                    raise SystemExit(1)
 
 
 def train(shapes: Sequence[str] | None, steps: int, rounds: int, compiled: bool) -> dict[str, Any]:
@@ -185,15 +196,47 @@ def sandbox(workers: int, runs: int, rounds: int) -> dict[str, Any]:
     durable.write_text(runs_root(None) / "bench" / "sandbox.json", json.dumps(report, indent=2))
     for kind, result in results.items():
         load = " to ".join(f"{one:.1f}" for one in result["load"])
-        title = f"Runs of {kind} suites, {workers} at once; load average {load}"
+        title = f"{kind} suites, {workers} runs at once, and their overhead in ms; load average {load}"
         table = Table(title=title, title_justify="left")
-        for column in ("side", "runs/s", *(f"overhead {name}" for name in ("p50", "p95", "p99")), "sandbox is"):
-            table.add_column(column, justify="right")
+        for column in ("side", "runs/s", "p50", "p95", "p99", "sandbox is"):
+            table.add_column(column, justify="right", no_wrap=True)
         for side, figures in result["sides"].items():
-            overheads = [f"{milliseconds:.1f} ms" for milliseconds in figures["overhead_ms"].values()]
+            overheads = [f"{milliseconds:.1f}" for milliseconds in figures["overhead_ms"].values()]
             ratio = f"{result['ratios'][side]:.1f} x" if side in result["ratios"] else ""
             table.add_row(side, f"{figures['runs_per_s']:.1f}", *overheads, ratio)
         Console().print(table)
+    return report
+
+
+def load(attacks: Path, runs: int, seed: int) -> dict[str, Any]:
+    """Put the sandbox under load and print what came of it; returns what is written as JSON.
+
+    Raises:
+        ValueError: the corpus or the number of runs is not as it has to be.
+    """
+    from cetd.evaluation import sandbox_load
+    from cetd.evaluation.provenance import provenance
+
+    with Progress(
+        *Progress.get_default_columns(), TimeElapsedColumn(), TextColumn("{task.completed} runs")
+    ) as progress:
+        task = progress.add_task("sandbox", total=runs)
+        found = sandbox_load.load(attacks, runs, seed, lambda: progress.advance(task))
+    report = {"benchmark": "load", "seed": seed, **found, **provenance()}
+    durable.write_text(runs_root(None) / "bench" / "load.json", json.dumps(report, indent=2))
+    busy = " to ".join(f"{one:.1f}" for one in found["load"])
+    table = Table(title=f"{runs} runs in {found['seconds']:.0f} s; load average {busy}", title_justify="left")
+    for column in ("held by", "when", *next(iter(found["held"].values()))["before"]):
+        table.add_column(column.replace("_", ", "), justify="right")
+    for who, held in found["held"].items():
+        for when, figures in held.items():
+            table.add_row(who, when, *(f"{figure:,}" for figure in figures.values()))
+    console = Console()
+    console.print(table)
+    console.print("runs/s by tenth:", " ".join(f"{speed:.1f}" for speed in found["runs_per_s"]))
+    for one in found["unexpected"]:
+        console.print(f"{one['name']}: {one['came_to']} instead of {' or '.join(one['expects'])}", markup=False)
+    console.print("\n".join(found["complaints"]) or "every outcome as expected, nothing left, no slower", markup=False)
     return report
 
 

@@ -10,15 +10,14 @@ from pathlib import Path
 import pytest
 
 from cetd.data.app import Suite
+from cetd.evaluation.attack_corpus import SHORT_S, TESTS, Attack, class_of, read_corpus
 from cetd.sandbox.outcome import Scored, pass_rate
 from cetd.sandbox.sandbox import Sandbox
 from tests.cetd.sandbox.conftest import Bench
-from tests.sandbox.corpus import TESTS, Attack, class_of, read_corpus
 
 CORPUS = Path(__file__).parent / "attacks"
 ATTACKS = read_corpus(CORPUS)
 FORGERIES = [attack for attack in ATTACKS if attack.family == "verdict_forgery"]
-_SHORT_S = 0.4
 
 # A correct program that prints all that an earlier one could have left in its slot; the tests being the same, the
 # judge is the same as well, where that still lives.
@@ -55,7 +54,7 @@ def untouched(sandbox: Sandbox) -> str:
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: f"{attack.family}/{attack.name}")
 def test_an_attack_comes_to_what_it_has_to_and_leaves_nothing(attack: Attack, untouched: str, bench: Bench) -> None:
     before = _ours()
-    outcome = bench.run(attack.program, TESTS, _SHORT_S if "timed_out" in attack.expects else None)
+    outcome = bench.run(attack.program, TESTS, SHORT_S if attack.is_slow else None)
     assert class_of(outcome) in attack.expects, f"{attack.why}: {outcome}"
     assert _ours() == before
     assert _next(bench.sandbox) == untouched
@@ -65,7 +64,7 @@ def test_an_attack_comes_to_what_it_has_to_and_leaves_nothing(attack: Attack, un
 @pytest.mark.parametrize("attack", FORGERIES, ids=lambda attack: attack.name)
 def test_a_forgery_is_worth_as_little_in_pytest(attack: Attack, sandbox: Sandbox) -> None:
     suite = Suite({"test_app.py": TESTS}, "pytest", expected=("test_app.py::test_number", "test_app.py::test_text"))
-    outcome = sandbox.run({"app.py": attack.program}, suite, 2 * _SHORT_S if "timed_out" in attack.expects else 2.0)
+    outcome = sandbox.run({"app.py": attack.program}, suite, 2 * SHORT_S if "timed_out" in attack.expects else 2.0)
     # pytest asks more than the tests do: what counts requests may come to another end there, but not to a better one.
     assert pass_rate(outcome) == ("scored 2/2" in attack.expects), f"{attack.why}: {outcome}"
 

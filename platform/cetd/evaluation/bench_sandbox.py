@@ -45,7 +45,7 @@ _PERCENTILES = (50, 95, 99)
 _PYTEST = ("-q", "-p", "no:cacheprovider")
 # Plugins that happen to be installed are no part of what is compared.
 _ENVIRONMENT = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-_PYTEST_SUITE = """
+PYTEST_SUITE = """
 import pytest
 from solution import Stack, normalise
 
@@ -70,7 +70,7 @@ def test_an_empty_one_has_nothing_to_pop():
 def test_normalise(text, expected):
     assert normalise(text) == expected
 """
-_PYTEST_PROGRAM = """
+PYTEST_PROGRAM = """
 class Stack:
     def __init__(self):
         self.items = []
@@ -129,9 +129,9 @@ def script_work(runs: int) -> list[Work]:
 
 def pytest_work(runs: int) -> list[Work]:
     """One suite with fixtures and parameters; every fourth program is wrong."""
-    suite = Suite({"test_all.py": _PYTEST_SUITE}, "pytest", modules=(f"{MODULE}.py",))
+    suite = Suite({"test_all.py": PYTEST_SUITE}, "pytest", modules=(f"{MODULE}.py",))
     ends = (0 if number % 4 == 3 else -1 for number in range(runs))
-    return [Work(_PYTEST_PROGRAM.format(end=end) + f"# {number}\n", suite) for number, end in enumerate(ends)]
+    return [Work(PYTEST_PROGRAM.format(end=end) + f"# {number}\n", suite) for number, end in enumerate(ends)]
 
 
 def fresh(work: Sequence[Work]) -> list[Work]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cetd.config import SandboxConfig, validate
+from cetd.evaluation.sandbox_load import descendants
 from cetd.sandbox.outcome import Outcome, Scored
 from cetd.sandbox.sandbox import Sandbox
 
@@ -29,24 +30,6 @@ def limits(**changes: int | float | str) -> SandboxConfig:
     """Limits small enough to be hit at once."""
     few = {"slots": 1, "timeout_s": 5.0, "cpu_s": 2, "memory_mb": 128, "processes": 16, "file_mb": 4, "output_kb": 64}
     return validate(SandboxConfig, few | changes)
-
-
-def descendants(pid: int) -> set[int]:
-    """Every process below ``pid``."""
-    children: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                stat = (entry / "stat").read_text()
-            except (FileNotFoundError, ProcessLookupError):  # ended while we looked
-                continue
-            children.setdefault(int(stat.rpartition(")")[2].split()[1]), []).append(int(entry.name))
-    found, pending = set(), [pid]
-    while pending:
-        below = children.get(pending.pop(), [])
-        found.update(below)
-        pending += below
-    return found
 
 
 def is_alive(pid: int) -> bool:

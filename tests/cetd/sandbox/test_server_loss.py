@@ -12,9 +12,10 @@ from collections.abc import Callable
 
 import pytest
 
+from cetd.evaluation.sandbox_load import descendants
 from cetd.sandbox.outcome import Outcome, Scored, Unscored
 from cetd.sandbox.sandbox import Sandbox
-from tests.cetd.sandbox.conftest import descendants, is_alive, limits
+from tests.cetd.sandbox.conftest import is_alive, limits
 
 pytestmark = pytest.mark.sandbox
 

@@ -22,6 +22,8 @@ def test_number():
 def test_text():
     assert f("a") == "b"
 """
+# Wall clock of a program that is to be timed out.
+SHORT_S = 0.4
 EXPECTATIONS = ("timed_out", "out_of_memory", "crashed", "scored 0/2", "scored 2/2")
 
 
@@ -34,6 +36,11 @@ class Attack:
     program: str
     expects: tuple[str, ...]
     why: str
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether it takes all the time that it is given."""
+        return "timed_out" in self.expects
 
 
 def read_corpus(folder: Path) -> list[Attack]:
