@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ from actors.busy import Busy
 from actors.sandbox_pool import SandboxPool, split
 from cetd.config import SandboxConfig
 from cetd.data.app import App, Interface
+from cetd.evaluation.sandbox_load import descendants
 from cetd.feedback.cache import RewardCache
 from cetd.sandbox.outcome import Outcome, Scored
 
@@ -83,6 +85,31 @@ def test_a_killed_actor_is_back_and_its_runs_are_made_again() -> None:
         assert await pool.process_ids() != [victim]
 
     asyncio.run(ask())
+
+
+@pytest.mark.ray
+@pytest.mark.sandbox
+@pytest.mark.usefixtures("local_ray")
+def test_a_run_whose_fork_server_is_killed_is_made_again_by_the_same_actor() -> None:
+    slow = RIGHT + "import time\ntime.sleep(1)\n"
+
+    async def ask() -> None:
+        pool = SandboxPool(SandboxConfig(), RewardCache(), lambda _: None)
+        (actor,) = await pool.process_ids()
+        before = {pid: _command(pid) for pid in descendants(actor)}
+        servers = [pid for pid, command in before.items() if command.startswith("bwrap")]
+        running = asyncio.create_task(pool.outcomes([(slow, APP), (WRONG, APP)]))
+        while len(descendants(actor)) <= len(before):  # until the run has processes of its own
+            await asyncio.sleep(0.01)
+        os.kill(servers[0], signal.SIGKILL)
+        assert passed(await running) == [1, 0]
+        assert await pool.process_ids() == [actor]
+
+    asyncio.run(ask())
+
+
+def _command(pid: int) -> str:
+    return Path(f"/proc/{pid}/comm").read_text().strip()
 
 
 @given(st.lists(st.integers()), st.integers(1, 9))

@@ -75,6 +75,10 @@ def make_run(folder: Path, iterations: int = 40, finished: bool = True) -> Path:
     (folder / "config.yaml").write_text(dump(CONFIG))
     apps = {f"micro-{i:03d}": {"source": SOURCE, "interface": "def total(xs: list[int]) -> int"} for i in range(24)}
     (folder / "apps.json").write_text(json.dumps(apps))
+    measured = {app: {"timeout_s": 1.0, "test_ids": ["t::a"]} for app in apps}
+    noise = {"test_runs": 20_000, "flips": 1, "noise_floor": 0.0002}
+    quarantined = {"micro-099": "unstable, 1 of 2 failed; run 2 of 2: <b>timed_out</b>"}
+    (folder / "admission.json").write_text(json.dumps({"measured": measured, "quarantined": quarantined, **noise}))
     for iteration in range(iterations):
         ability = 0.2 + 0.6 * (1 - math.exp(-iteration / 12))
         rollouts = [

@@ -27,6 +27,22 @@ def examples(run: Run) -> Html | None:
     return element("section", element("h2", "Apps in full"), element("p", note, class_="note"), *shown)
 
 
+def quarantined(run: Run) -> Html | None:
+    """Apps that were not used, and why; None where there are none."""
+    reasons = run.admission.get("quarantined") or {}
+    if not reasons:
+        return None
+    rows = [element("tr", element("td", app_id), element("td", reason)) for app_id, reason in sorted(reasons.items())]
+    note = f"{len(reasons)} of {len(reasons) + len(run.admission['measured'])} apps: their own reference is not fit."
+    heading = element("tr", element("th", "App"), element("th", "Reason"))
+    return element(
+        "section",
+        element("h2", "Quarantined apps"),
+        element("p", note, class_="note"),
+        element("table", heading, *rows),
+    )
+
+
 def chosen(before: Sequence[Rollout], after: Sequence[Rollout], count: int = SHOWN) -> list[Pair]:
     """``count`` apps, evenly spread over the gain in reward from the greatest to the least."""
     latest = {rollout.sample.app_id: rollout for rollout in after}

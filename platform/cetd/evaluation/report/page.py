@@ -32,7 +32,7 @@ def page(run: Run) -> Html:
     return document(
         f"{run.name}: feedback run",
         element("header", element("h1", run.name), element("p", _subtitle(run)), _banner(run), sections.glance(run)),
-        element("main", *parts, apps.examples(run)),
+        element("main", *parts, apps.examples(run), apps.quarantined(run)),
         _made_with(run),
     )
 

@@ -23,7 +23,7 @@ from cetd.evaluation.utilisation import STAGES
 from cetd.feedback import store
 from cetd.feedback.rollout import Rollout
 
-CONFIG_FILE, APPS_FILE = "config.yaml", "apps.json"
+CONFIG_FILE, APPS_FILE, ADMISSION_FILE = "config.yaml", "apps.json", "admission.json"
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,8 @@ class Run:
     """A run folder's contents.
 
     ``evaluations`` are held-out rollouts by the number of policy updates before them; ``apps`` holds ``source`` and
-    ``interface`` of the held-out apps; ``outcomes`` counts training outcomes by (LLM, outcome), ``statuses`` rollouts.
+    ``interface`` of the held-out apps; ``admission`` is what their references came to; ``outcomes`` counts training
+    outcomes by (LLM, outcome), ``statuses`` rollouts.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Run:
     summary: dict[str, Any]
     evaluations: dict[int, list[Rollout]]
     apps: dict[str, dict[str, str]]
+    admission: dict[str, Any]
     outcomes: Counter[tuple[str, str]]
     statuses: Counter[str]
 
@@ -140,6 +142,7 @@ def read_run(folder: Path) -> Run:
         summary=_json(folder / SUMMARY_FILE),
         evaluations={_number(file): store.read(file) for file in sorted(folder.glob("evaluations/heldout-*.parquet"))},
         apps=_json(folder / APPS_FILE),
+        admission=_json(folder / ADMISSION_FILE),
         outcomes=outcomes,
         statuses=statuses,
     )

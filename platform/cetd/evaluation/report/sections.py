@@ -32,6 +32,9 @@ def glance(run: Run) -> Html:
         tile("Efficiency", _figure(run.efficiency, 2), "busiest stage's busy share"),
         tile("Wall time", _duration(run.wall_s), ""),
     ]
+    if (floor := run.admission.get("noise_floor")) is not None:
+        counted = f"{run.admission['flips']:,} of {run.admission['test_runs']:,} results of references differed"
+        tiles.append(tile("Noise floor", f"< {floor:.2%}", counted))
     return element("div", *tiles, class_="tiles")
 
 

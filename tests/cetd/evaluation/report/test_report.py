@@ -28,6 +28,19 @@ def test_finished_run_is_told_in_full(tmp_path):
     assert "Not finished" not in page.text
 
 
+def test_the_noise_floor_and_quarantined_apps_are_told(tmp_path):
+    page = write_report(make_run(tmp_path / "run")).read_text()
+    for part in (
+        "Noise floor",
+        "&lt; 0.02%",
+        "1 of 20,000 results of references differed",
+        "1 of 25 apps",
+        "micro-099",
+    ):
+        assert part in page
+    assert "<b>timed_out" not in page
+
+
 def test_interrupted_run_is_told_as_far_as_it_came(tmp_path):
     page = report(make_run(tmp_path / "demo", iterations=15, finished=False))
     assert "Not finished" in page.text
