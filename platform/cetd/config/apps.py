@@ -39,8 +39,8 @@ class MicroAppsConfig(Section):
 
 
 class FolderAppsConfig(Section):
-    """Apps from folders that hold an ``app.yaml`` each."""
+    """Apps that are there: folders that hold an ``app.yaml`` each, zip files of such, or HumanEval or MBPP."""
 
     kind: Literal["folder"] = Field(default="folder", description="as above")
-    train: Path = Field(description="folder of app folders to learn from")
-    heldout: Path = Field(description="folder of app folders that measure the policy")
+    train: Path = Field(description="apps to learn from: a folder of app folders, a zip file, or JSON Lines")
+    heldout: Path = Field(description="apps that measure the policy, likewise")
