@@ -17,8 +17,6 @@ PATHS = (
     "/etc/passwd",
     "/etc/shadow",
     "/etc/hostname",
-    "/root/.ssh/id_rsa",
-    "/root/.bash_history",
     "/var/run/secrets/kubernetes.io/serviceaccount/token",
     "/run/docker.sock",
     "/var/run/docker.sock",
@@ -28,7 +26,10 @@ PATHS = (
     "/tmp/../../../etc/shadow",
 )
 refusals = {path: refusal(open, path) for path in PATHS}
-homes = [path for path in glob.glob("/home/*/.*") + glob.glob("/root/.*") if os.path.isfile(path)]
+HOMES = ("/home/*", "/*")
+homes = [
+    path for home in HOMES for kept in (".*", ".ssh/*", ".*/*") for path in glob.glob(f"{home}/{kept}") if os.path.isfile(path)
+]
 contained = set(refusals.values()) == {"ENOENT"} and homes == []
 print(refusals, homes)
 
