@@ -25,6 +25,13 @@ def lines(first: int, last: int) -> list[dict]:
     return [{"iteration": step, "loss": 1 / step, "pass_rate": {"alder": 0.5}} for step in range(first, last + 1)]
 
 
+def logged(file: Path, field: str) -> list[float]:
+    """A field's values in a W&B file, where each is the name, the value's tag, its length in a byte, and it as JSON."""
+    data = file.read_bytes()
+    starts = (match.end() for match in re.finditer(field.encode() + rb"\x82\x01", data))
+    return [json.loads(data[start + 1 : start + 1 + data[start]]) for start in starts]
+
+
 def test_mlflow_has_one_run_with_the_configuration_and_all_steps(tmp_path: Path) -> None:
     uri = f"file:{tmp_path / 'store'}"
     config = job(tracking={"mlflow_uri": uri, "mlflow_experiment": "cetd-test"})
@@ -52,11 +59,9 @@ def test_weights_and_biases_has_the_steps_and_the_same_run_after_a_stop(tmp_path
     files = sorted((tmp_path / "wandb").glob("offline-run-*/*.wandb"), key=lambda path: path.stat().st_mtime)
     assert len(files) == 2
     assert len({path.stem for path in files}) == 1
-    # A record's field is its name, the tag of its value, the value's length, and the value as JSON.
-    steps = [set(re.findall(rb"_step\x82\x01.(\d+)", path.read_bytes())) for path in files]
-    assert steps == [{b"1", b"2"}, {b"3"}]
-    losses = re.findall(rb"loss\x82\x01.([\d.]+)", files[1].read_bytes())
-    assert [float(loss) for loss in losses] == pytest.approx([1 / 3] * len(losses))
+    assert [set(logged(path, "_step")) for path in files] == [{1, 2}, {3}]
+    losses = logged(files[1], "loss")
+    assert losses == pytest.approx([1 / 3] * len(losses))
     assert losses
 
 
