@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from cetd.data.app import Suite
-from cetd.evaluation.attack_corpus import SHORT_S, TESTS, Attack, class_of, read_corpus
+from cetd.evaluation.attack_corpus import SHORT_S, SUITE, Attack, class_of, read_corpus
 from cetd.sandbox.outcome import Scored, pass_rate
 from cetd.sandbox.sandbox import Sandbox
 from tests.cetd.sandbox.conftest import Bench
@@ -54,7 +54,7 @@ def untouched(sandbox: Sandbox) -> str:
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: f"{attack.family}/{attack.name}")
 def test_an_attack_comes_to_what_it_has_to_and_leaves_nothing(attack: Attack, untouched: str, bench: Bench) -> None:
     before = _ours()
-    outcome = bench.run(attack.program, TESTS, SHORT_S if attack.is_slow else None)
+    outcome = bench.sandbox.run(attack.program, SUITE, SHORT_S if attack.is_slow else None)
     assert class_of(outcome) in attack.expects, f"{attack.why}: {outcome}"
     assert _ours() == before
     assert _next(bench.sandbox) == untouched
@@ -63,8 +63,8 @@ def test_an_attack_comes_to_what_it_has_to_and_leaves_nothing(attack: Attack, un
 @pytest.mark.sandbox
 @pytest.mark.parametrize("attack", FORGERIES, ids=lambda attack: attack.name)
 def test_a_forgery_is_worth_as_little_in_pytest(attack: Attack, sandbox: Sandbox) -> None:
-    suite = Suite({"test_app.py": TESTS}, "pytest", expected=("test_app.py::test_number", "test_app.py::test_text"))
-    outcome = sandbox.run({"app.py": attack.program}, suite, 2 * SHORT_S if "timed_out" in attack.expects else 2.0)
+    suite = replace(SUITE, runner="pytest", expected=("test_app.py::test_number", "test_app.py::test_text"))
+    outcome = sandbox.run(attack.program, suite, 2 * SHORT_S if "timed_out" in attack.expects else 2.0)
     # pytest asks more than the tests do: what counts requests may come to another end there, but not to a better one.
     assert pass_rate(outcome) == ("scored 2/2" in attack.expects), f"{attack.why}: {outcome}"
 
@@ -105,12 +105,23 @@ def test_a_program_is_read_as_it_stands(tmp_path: Path) -> None:
     header = "# expects: crashed | scored 0/2\n# why: bytes\n"
     (tmp_path / "family").mkdir()
     (tmp_path / "family" / "name.py").write_bytes(header.encode() + b"\r\n\xff\x00")
-    attack = Attack("family", "name", header + "\r\n\udcff\x00", ("crashed", "scored 0/2"), "bytes")
+    attack = Attack("family", "name", {"app.py": header + "\r\n\udcff\x00"}, ("crashed", "scored 0/2"), "bytes")
     assert read_corpus(tmp_path) == [attack]
 
 
+def test_modules_beside_the_families_go_along_with_programs_that_import_them(tmp_path: Path) -> None:
+    header = "# expects: crashed\n# why: a reason\n"
+    (tmp_path / "family").mkdir()
+    (tmp_path / "shared.py").write_text("x = 1\n")
+    (tmp_path / "family" / "alone.py").write_text(header + "y = 2\n")
+    (tmp_path / "family" / "with.py").write_text(header + "from shared import x\n")
+    alone, along = read_corpus(tmp_path)
+    assert set(alone.program) == {"app.py"}
+    assert along.program == {"app.py": header + "from shared import x\n", "shared.py": "x = 1\n"}
+
+
 def _next(sandbox: Sandbox) -> str:
-    outcome = sandbox.run({"app.py": NEXT}, {"test_app.py": TESTS})
+    outcome = sandbox.run({"app.py": NEXT}, SUITE)
     assert isinstance(outcome, Scored), outcome
     assert outcome.passed == outcome.total == 2, outcome
     return outcome.output

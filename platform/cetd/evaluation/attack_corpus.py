@@ -5,15 +5,17 @@ A program is data here and is never imported. Its file begins with
     # expects: timed_out | scored 0/2
     # why: one line that says what it tries and what must stop it
 
-and is the module ``app`` of a run against ``TESTS``. A program that forges answers wrongly; one that reaches out
-answers rightly if, and only if, it was contained.
+and is the module ``app`` of a run against ``SUITE``. A program that forges answers wrongly; one that reaches out
+answers rightly if, and only if, it was contained. Modules beside the families go along with programs that import them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cetd.data.app import Suite
 from cetd.sandbox.outcome import NAMES, Outcome, Scored
 
 TESTS = """from app import f
@@ -22,6 +24,8 @@ def test_number():
 def test_text():
     assert f("a") == "b"
 """
+_PROGRAM = "app.py"
+SUITE = Suite({"test_app.py": TESTS}, modules=(_PROGRAM,))
 # Wall clock of a program that is to be timed out.
 SHORT_S = 0.4
 EXPECTATIONS = ("timed_out", "out_of_memory", "crashed", "scored 0/2", "scored 2/2")
@@ -29,11 +33,11 @@ EXPECTATIONS = ("timed_out", "out_of_memory", "crashed", "scored 0/2", "scored 2
 
 @dataclass(frozen=True)
 class Attack:
-    """A hostile program, the outcomes of which one must be its, and the line that says why."""
+    """A hostile program (texts by path), the outcomes of which one must be its, and the line that says why."""
 
     family: str
     name: str
-    program: str
+    program: Mapping[str, str]
     expects: tuple[str, ...]
     why: str
 
@@ -51,7 +55,8 @@ def read_corpus(folder: Path) -> list[Attack]:
     Raises:
         ValueError: a file without the two lines, or with an outcome that there is not; an empty corpus.
     """
-    attacks = [_read(path) for path in sorted(folder.glob("*/*.py"))]
+    shared = {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.py"))}
+    attacks = [_read(path, shared) for path in sorted(folder.glob("*/*.py"))]
     if not attacks:
         raise ValueError(f"{folder}: no FAMILY/NAME.py in it")
     return attacks
@@ -66,7 +71,7 @@ def class_of(outcome: Outcome) -> str:
             return NAMES[type(outcome)]
 
 
-def _read(path: Path) -> Attack:
+def _read(path: Path, shared: Mapping[str, str]) -> Attack:
     program = path.read_bytes().decode("utf-8", "surrogateescape")
     first, second, *_ = (*program.removeprefix("\ufeff").split("\n", 2), "")
     expects = tuple(first.removeprefix("# expects: ").split(" | "))
@@ -75,4 +80,5 @@ def _read(path: Path) -> Attack:
         raise ValueError(f"{path}: its first line has to be '# expects: ' and, between ' | ', {EXPECTATIONS}")
     if second == why or not why:
         raise ValueError(f"{path}: its second line has to be '# why: ' and a reason")
-    return Attack(path.parent.name, path.stem, program, expects, why)
+    along = {name: text for name, text in shared.items() if f"\nfrom {name.removesuffix('.py')} import " in program}
+    return Attack(path.parent.name, path.stem, {_PROGRAM: program, **along}, expects, why)

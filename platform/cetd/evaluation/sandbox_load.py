@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any
 from cetd.config import MicroAppsConfig, SandboxConfig
 from cetd.data.app import Suite
 from cetd.data.microapps import MODULE, MicroApp, generate
-from cetd.evaluation.attack_corpus import SHORT_S, TESTS, Attack, class_of, read_corpus
+from cetd.evaluation.attack_corpus import SHORT_S, SUITE, Attack, class_of, read_corpus
 from cetd.evaluation.bench_sandbox import PYTEST_PROGRAM, PYTEST_SUITE
 from cetd.sandbox.outcome import Outcome
 from cetd.sandbox.sandbox import Sandbox
@@ -47,7 +47,7 @@ class Job:
     """A run with a name, and the outcomes of which one must be its."""
 
     name: str
-    program: dict[str, str]
+    program: Mapping[str, str]
     suite: Suite
     expects: tuple[str, ...]
     timeout_s: float | None = None
@@ -105,7 +105,7 @@ def _cycled(attacks: Sequence[Attack], count: int, rng: Random) -> list[Attack]:
 def hostile_job(attack: Attack) -> Job:
     """The run of an attack, as its header describes it."""
     name, limit = f"{attack.family}/{attack.name}", SHORT_S if attack.is_slow else None
-    return Job(name, {"app.py": attack.program}, Suite({"test_app.py": TESTS}), attack.expects, limit)
+    return Job(name, attack.program, SUITE, attack.expects, limit)
 
 
 def _script_jobs(at: int, apps: Sequence[MicroApp], rng: Random) -> list[Job]:

@@ -11,8 +11,8 @@ import pytest
 from cetd.evaluation.attack_corpus import Attack
 from cetd.evaluation.sandbox_load import Held, Job, complaints, load, tenth
 
-ATTACKS = [Attack("family", f"fast{n}", "", ("crashed",), "") for n in range(5)]
-ATTACKS += [Attack("family", f"slow{n}", "", ("timed_out",), "") for n in range(5)]
+ATTACKS = [Attack("family", f"fast{n}", {}, ("crashed",), "") for n in range(5)]
+ATTACKS += [Attack("family", f"slow{n}", {}, ("timed_out",), "") for n in range(5)]
 HELD = {"sandbox": Held(4, 50_000, 30, 90)}
 
 

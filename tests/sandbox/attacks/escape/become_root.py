@@ -1,16 +1,8 @@
 # expects: scored 2/2
 # why: becomes other users and groups; only one user is mapped (EINVAL) and groups are out of its hands (EPERM)
 import os
-import errno
 
-
-def refusal(attempt, *arguments):
-    try:
-        attempt(*arguments)
-    except OSError as error:
-        return errno.errorcode.get(error.errno, str(error.errno))
-    return "allowed"
-
+from probing import refusal, right_if
 
 refusals = {
     "setuid": refusal(os.setuid, 0),
@@ -24,8 +16,4 @@ groups = refusals.pop("setgroups")
 contained = set(refusals.values()) == {"EINVAL"} and groups == "EPERM" and 0 not in (os.getuid(), os.geteuid())
 print(refusals, groups)
 
-
-def f(x):
-    if not contained:
-        return "a breach"
-    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)
+f = right_if(contained)

@@ -3,6 +3,8 @@
 import ctypes
 import errno
 
+from probing import right_if
+
 libc = ctypes.CDLL(None, use_errno=True)
 header = (ctypes.c_uint32 * 2)(0x20080522, 0)
 data = (ctypes.c_uint32 * 6)()
@@ -17,8 +19,4 @@ contained = held == [0] * 6 and (raised, ambient) == ("EPERM", "EPERM")
 contained = contained and no_new_privileges == libc.prctl(39, 0, 0, 0, 0) == 1
 print(held, raised, ambient, no_new_privileges)
 
-
-def f(x):
-    if not contained:
-        return "a breach"
-    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)
+f = right_if(contained)

@@ -1,18 +1,8 @@
 # expects: scored 2/2
 # why: reaches for the parts of the kernel that most exploits start from; the filter must refuse each
 import ctypes
-import errno
-import os
 
-libc = ctypes.CDLL(None, use_errno=True)
-column = {"x86_64": 0, "aarch64": 1}[os.uname().machine]
-
-
-def refusal(numbers, *arguments):
-    if libc.syscall(numbers[column], *arguments) != -1:
-        return "allowed"
-    return errno.errorcode[ctypes.get_errno()]
-
+from probing import call_refusal, right_if
 
 CALLS = {
     "bpf": (321, 280),
@@ -28,12 +18,8 @@ CALLS = {
     "quotactl": (179, 60),
 }
 block = ctypes.create_string_buffer(256)
-refusals = {name: refusal(numbers, 1, block, 0, 0, 0) for name, numbers in CALLS.items()}
+refusals = {name: call_refusal(numbers, 1, block, 0, 0, 0) for name, numbers in CALLS.items()}
 contained = set(refusals.values()) == {"EPERM"}
 print(refusals)
 
-
-def f(x):
-    if not contained:
-        return "a breach"
-    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)
+f = right_if(contained)

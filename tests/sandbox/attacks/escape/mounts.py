@@ -1,18 +1,6 @@
 # expects: scored 2/2
 # why: mounts, unmounts and changes its root, by the old calls and the new; the filter must refuse each
-import ctypes
-import errno
-import os
-
-libc = ctypes.CDLL(None, use_errno=True)
-column = {"x86_64": 0, "aarch64": 1}[os.uname().machine]
-
-
-def refusal(numbers, *arguments):
-    if libc.syscall(numbers[column], *arguments) != -1:
-        return "allowed"
-    return errno.errorcode[ctypes.get_errno()]
-
+from probing import call_refusal, right_if
 
 CALLS = {
     "mount": (165, 40),
@@ -27,12 +15,8 @@ CALLS = {
     "fspick": (433, 433),
     "mount_setattr": (442, 442),
 }
-refusals = {name: refusal(numbers, b"/proc", b"/tmp", b"proc", 0, 0) for name, numbers in CALLS.items()}
+refusals = {name: call_refusal(numbers, b"/proc", b"/tmp", b"proc", 0, 0) for name, numbers in CALLS.items()}
 contained = set(refusals.values()) == {"EPERM"}
 print(refusals)
 
-
-def f(x):
-    if not contained:
-        return "a breach"
-    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)
+f = right_if(contained)

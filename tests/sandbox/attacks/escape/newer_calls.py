@@ -2,7 +2,8 @@
 # why: makes the calls that are newer than the list of denied ones; the filter must answer that there are none such
 import ctypes
 import errno
-import os
+
+from probing import right_if
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -18,8 +19,4 @@ named = {number: refusal(number) for number in (443, 457, 458)}  # quotactl_fd, 
 contained = set(refusals.values()) == {"ENOSYS"} and set(named.values()) == {"EPERM"}
 print({number: said for number, said in refusals.items() if said != "ENOSYS"}, named)
 
-
-def f(x):
-    if not contained:
-        return "a breach"
-    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)
+f = right_if(contained)

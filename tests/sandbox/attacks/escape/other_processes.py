@@ -1,18 +1,6 @@
 # expects: scored 2/2
 # why: traces processes and takes their memory and descriptors by raw calls; the filter must refuse each
-import ctypes
-import errno
-import os
-
-libc = ctypes.CDLL(None, use_errno=True)
-column = {"x86_64": 0, "aarch64": 1}[os.uname().machine]
-
-
-def refusal(numbers, *arguments):
-    if libc.syscall(numbers[column], *arguments) != -1:
-        return "allowed"
-    return errno.errorcode[ctypes.get_errno()]
-
+from probing import call_refusal, right_if
 
 CALLS = {
     "ptrace": (101, 117),
@@ -23,13 +11,9 @@ CALLS = {
     "pidfd_getfd": (438, 438),
 }
 refusals = {
-    f"{name} {pid}": refusal(numbers, pid, 0, 0, 0, 0, 0) for name, numbers in CALLS.items() for pid in (0, 1, 2)
+    f"{name} {pid}": call_refusal(numbers, pid, 0, 0, 0, 0, 0) for name, numbers in CALLS.items() for pid in (0, 1, 2)
 }
 contained = set(refusals.values()) == {"EPERM"}
 print(refusals)
 
-
-def f(x):
-    if not contained:
-        return "a breach"
-    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)
+f = right_if(contained)

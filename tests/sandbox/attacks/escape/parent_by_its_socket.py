@@ -6,6 +6,8 @@ import os
 import signal
 import socket
 
+from probing import right_if
+
 libc = ctypes.CDLL(None, use_errno=True)
 channel = socket.socket(fileno=os.dup(3))
 said = {}
@@ -31,8 +33,4 @@ known = ({"signal": "EINVAL", "wait": "ECHILD", "getfd": "EPERM"}, {"option": "E
 contained = said in known and peer == 0
 print(said, peer)
 
-
-def f(x):
-    if not contained:
-        return "a breach"
-    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)
+f = right_if(contained)

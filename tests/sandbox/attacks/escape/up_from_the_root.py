@@ -2,6 +2,8 @@
 # why: walks up from its root and from its working folder; above the root must be the root
 import os
 
+from probing import right_if
+
 root = sorted(os.listdir("/"))
 fd = os.open("/", os.O_RDONLY)
 seen = [sorted(os.listdir(path)) for path in ("/..", "/../../..", "/tmp/../..", "../../../..")]
@@ -12,8 +14,4 @@ os.close(fd)
 contained = all(names == root for names in seen) and not {"etc", "sys", "var", "run"} & set(root)
 print(root)
 
-
-def f(x):
-    if not contained:
-        return "a breach"
-    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)
+f = right_if(contained)

@@ -2,16 +2,8 @@
 # why: controls the devices it has: entropy of the kernel, input of a terminal; each request must be refused
 import fcntl
 import os
-import errno
 
-
-def refusal(attempt, *arguments):
-    try:
-        attempt(*arguments)
-    except OSError as error:
-        return errno.errorcode.get(error.errno, str(error.errno))
-    return "allowed"
-
+from probing import refusal, right_if
 
 random = os.open("/dev/random", os.O_RDWR)
 refusals = {
@@ -25,8 +17,4 @@ os.close(random)
 contained = list(refusals.values()) == ["EPERM", "EPERM", "EPERM", "ENOTTY", "ENOTTY"]
 print(refusals)
 
-
-def f(x):
-    if not contained:
-        return "a breach"
-    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)
+f = right_if(contained)

@@ -2,16 +2,8 @@
 # why: opens and makes devices; there may be four harmless ones, and no more can be made
 import os
 import stat
-import errno
 
-
-def refusal(attempt, *arguments):
-    try:
-        attempt(*arguments)
-    except OSError as error:
-        return errno.errorcode.get(error.errno, str(error.errno))
-    return "allowed"
-
+from probing import refusal, right_if
 
 NAMES = ("mem", "kmsg", "port", "full", "tty", "ptmx", "shm", "fuse", "kvm", "net/tun", "loop0", "sda", "vda", "nvidia0")
 missing = {name: refusal(open, f"/dev/{name}", "r+b") for name in NAMES}
@@ -23,8 +15,4 @@ contained = set(missing.values()) == {"ENOENT"} and set(made.values()) == {"EPER
 contained = contained and sorted(os.listdir("/dev")) == ["null", "random", "urandom", "zero"]
 print(missing, made)
 
-
-def f(x):
-    if not contained:
-        return "a breach"
-    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)
+f = right_if(contained)

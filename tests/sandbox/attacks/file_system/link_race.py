@@ -4,6 +4,8 @@ import errno
 import os
 import threading
 
+from probing import right_if
+
 os.mkdir("/tmp/attack-mark-real")
 os.symlink("/tmp/attack-mark-real", "/tmp/attack-mark-way")
 target = os.path.dirname(os.__file__)
@@ -29,8 +31,4 @@ racer.join()
 contained = said <= {"ENOENT", "EROFS", "EACCES"} and not os.path.exists(f"{target}/attack-mark")
 print(said)
 
-
-def f(x):
-    if not contained:
-        return "a breach"
-    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)
+f = right_if(contained)

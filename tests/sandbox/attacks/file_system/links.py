@@ -1,16 +1,8 @@
 # expects: scored 2/2
 # why: links from /tmp to what it may not write or see; a link must lead nowhere that a path does not
 import os
-import errno
 
-
-def refusal(attempt, *arguments):
-    try:
-        attempt(*arguments)
-    except OSError as error:
-        return errno.errorcode.get(error.errno, str(error.errno))
-    return "allowed"
-
+from probing import refusal, right_if
 
 LIBRARY = os.__file__
 os.symlink("/etc/passwd", "/tmp/attack-mark-passwd")
@@ -29,8 +21,4 @@ contained = said[1] in ("EROFS", "EACCES")  # the second where the owner is anot
 contained = contained and said[:1] + said[2:] == ["ENOENT", "ENOENT", "ELOOP", "EXDEV", "EXDEV"]
 print(said)
 
-
-def f(x):
-    if not contained:
-        return "a breach"
-    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)
+f = right_if(contained)

@@ -3,16 +3,8 @@
 import os
 import shutil
 import sys
-import errno
 
-
-def refusal(attempt, *arguments):
-    try:
-        attempt(*arguments)
-    except OSError as error:
-        return errno.errorcode.get(error.errno, str(error.errno))
-    return "allowed"
-
+from probing import refusal, right_if
 
 shutil.copy(sys.executable, "/tmp/attack-mark-python")
 os.chmod("/tmp/attack-mark-python", 0o6755)
@@ -26,8 +18,4 @@ status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 contained = status == 0 and capability in ("EPERM", "EOPNOTSUPP", "ENOTSUP")
 print(status, capability)
 
-
-def f(x):
-    if not contained:
-        return "a breach"
-    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)
+f = right_if(contained)

@@ -1,16 +1,8 @@
 # expects: scored 2/2
 # why: reads memory and environments and writes kernel settings through /proc and /sys; neither may be there
 import os
-import errno
 
-
-def refusal(attempt, *arguments):
-    try:
-        attempt(*arguments)
-    except OSError as error:
-        return errno.errorcode.get(error.errno, str(error.errno))
-    return "allowed"
-
+from probing import refusal, right_if
 
 PATHS = (
     "/proc/self/mem",
@@ -35,8 +27,4 @@ refusals = {path: refusal(open, path, mode) for path in PATHS for mode in ("rb",
 contained = set(refusals.values()) == {"ENOENT"} and os.listdir("/proc") == [] and not os.path.exists("/sys")
 print(refusals)
 
-
-def f(x):
-    if not contained:
-        return "a breach"
-    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)
+f = right_if(contained)

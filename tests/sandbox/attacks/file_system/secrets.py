@@ -2,16 +2,8 @@
 # why: opens what machines keep secrets in; none of it may exist here
 import glob
 import os
-import errno
 
-
-def refusal(attempt, *arguments):
-    try:
-        attempt(*arguments)
-    except OSError as error:
-        return errno.errorcode.get(error.errno, str(error.errno))
-    return "allowed"
-
+from probing import refusal, right_if
 
 PATHS = (
     "/etc/passwd",
@@ -33,8 +25,4 @@ homes = [
 contained = set(refusals.values()) == {"ENOENT"} and homes == []
 print(refusals, homes)
 
-
-def f(x):
-    if not contained:
-        return "a breach"
-    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)
+f = right_if(contained)

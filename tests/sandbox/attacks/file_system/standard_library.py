@@ -1,16 +1,8 @@
 # expects: scored 2/2
 # why: changes the standard library, from which every later run would import; it must be read-only in every way
 import os
-import errno
 
-
-def refusal(attempt, *arguments):
-    try:
-        attempt(*arguments)
-    except OSError as error:
-        return errno.errorcode.get(error.errno, str(error.errno))
-    return "allowed"
-
+from probing import refusal, right_if
 
 PATH = os.__file__
 FOLDER = os.path.dirname(PATH)
@@ -29,8 +21,4 @@ refusals = {
 contained = set(refusals.values()) <= {"EROFS", "EACCES"}  # the second where the owner is another
 print(refusals)
 
-
-def f(x):
-    if not contained:
-        return "a breach"
-    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)
+f = right_if(contained)

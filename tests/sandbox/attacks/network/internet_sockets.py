@@ -1,16 +1,8 @@
 # expects: scored 2/2
 # why: opens internet sockets of every type; the filter must refuse the socket itself
 import socket
-import errno
 
-
-def refusal(attempt, *arguments):
-    try:
-        attempt(*arguments)
-    except OSError as error:
-        return errno.errorcode.get(error.errno, str(error.errno))
-    return "allowed"
-
+from probing import refusal, right_if
 
 KINDS = (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_RAW)
 refusals = {
@@ -21,8 +13,4 @@ refusals = {
 contained = set(refusals.values()) == {"EPERM"}
 print(refusals)
 
-
-def f(x):
-    if not contained:
-        return "a breach"
-    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)
+f = right_if(contained)

@@ -4,6 +4,7 @@ import socket
 import urllib.request
 from http.client import HTTPConnection
 
+from probing import right_if
 
 def resolve():
     socket.getaddrinfo("example.com", 80)
@@ -28,8 +29,4 @@ for name, attempt in {
 contained = said.pop("name") == "gaierror" and set(said.values()) == {"PermissionError"}
 print(said)
 
-
-def f(x):
-    if not contained:
-        return "a breach"
-    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)
+f = right_if(contained)

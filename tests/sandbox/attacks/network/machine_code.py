@@ -4,6 +4,8 @@ import ctypes
 import mmap
 import os
 
+from probing import right_if
+
 CODE = {
     "x86_64": bytes.fromhex("b829000000bf02000000be0100000031d20f05c3"),
     "aarch64": bytes.fromhex("c8188052400080d2210080d2020080d2010000d4c0035fd6"),
@@ -14,8 +16,4 @@ said = ctypes.CFUNCTYPE(ctypes.c_long)(ctypes.addressof(ctypes.c_char.from_buffe
 contained = said == -1  # EPERM, as the kernel says it
 print(said)
 
-
-def f(x):
-    if not contained:
-        return "a breach"
-    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)
+f = right_if(contained)

@@ -1,16 +1,8 @@
 # expects: scored 2/2
 # why: a sender that passes credentials is named by the kernel unasked, and other runs could write to that name
 import socket
-import errno
 
-
-def refusal(attempt, *arguments):
-    try:
-        attempt(*arguments)
-    except OSError as error:
-        return errno.errorcode.get(error.errno, str(error.errno))
-    return "allowed"
-
+from probing import refusal, right_if
 
 said = []
 for option in (socket.SO_PASSCRED, 34, 76):
@@ -27,8 +19,4 @@ other.close()
 contained = said == ["EPERM", "ECONNREFUSED", "unnamed"] * 3 + ["EPERM", "unnamed"]
 print(said)
 
-
-def f(x):
-    if not contained:
-        return "a breach"
-    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)
+f = right_if(contained)

@@ -3,6 +3,8 @@
 import ctypes
 import errno
 
+from probing import right_if
+
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -25,8 +27,4 @@ expected = dict.fromkeys(answers, "EPERM") | {"system": 127, "execve": "ENOENT"}
 contained = answers == expected
 print(answers)
 
-
-def f(x):
-    if not contained:
-        return "a breach"
-    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)
+f = right_if(contained)

@@ -7,6 +7,8 @@ import shutil
 import sys
 import sysconfig
 
+from probing import right_if
+
 folder = sysconfig.get_path("stdlib") + "/lib-dynload"
 source = next((f"{folder}/{name}" for name in sorted(os.listdir(folder)) if name.startswith("_socket")), None)
 said = "EPERM"
@@ -30,8 +32,4 @@ if source:
 contained = said == "EPERM" and sys.modules.get("_socket") is not False
 print(said)
 
-
-def f(x):
-    if not contained:
-        return "a breach"
-    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)
+f = right_if(contained)

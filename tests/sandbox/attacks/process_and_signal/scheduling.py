@@ -4,16 +4,8 @@ import ctypes
 import errno
 import os
 import struct
-import errno
 
-
-def refusal(attempt, *arguments):
-    try:
-        attempt(*arguments)
-    except OSError as error:
-        return errno.errorcode.get(error.errno, str(error.errno))
-    return "allowed"
-
+from probing import refusal, right_if
 
 libc = ctypes.CDLL(None, use_errno=True)
 column = {"x86_64": 0, "aarch64": 1}[os.uname().machine]
@@ -33,8 +25,4 @@ contained = refusals.pop("nice") in ("EACCES", "EPERM") and set(refusals.values(
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 print(refusals)
 
-
-def f(x):
-    if not contained:
-        return "a breach"
-    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)
+f = right_if(contained)

@@ -2,16 +2,8 @@
 # why: opens files for ever and asks for more descriptors; EMFILE must come early and the limit must not rise
 import os
 import resource
-import errno
 
-
-def refusal(attempt, *arguments):
-    try:
-        attempt(*arguments)
-    except OSError as error:
-        return errno.errorcode.get(error.errno, str(error.errno))
-    return "allowed"
-
+from probing import refusal, right_if
 
 opened = []
 
@@ -32,8 +24,4 @@ except ValueError as error:
 contained = said == "EMFILE" and len(opened) < 64 and raised == "not allowed to raise maximum limit"
 print(said, len(opened), raised)
 
-
-def f(x):
-    if not contained:
-        return "a breach"
-    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)
+f = right_if(contained)

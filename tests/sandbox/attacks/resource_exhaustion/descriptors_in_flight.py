@@ -1,16 +1,8 @@
 # expects: scored 2/2
 # why: parks descriptors in messages that nobody receives; the kernel must refuse (ETOOMANYREFS) and free them at the end
 import socket
-import errno
 
-
-def refusal(attempt, *arguments):
-    try:
-        attempt(*arguments)
-    except OSError as error:
-        return errno.errorcode.get(error.errno, str(error.errno))
-    return "allowed"
-
+from probing import refusal, right_if
 
 one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
 one.setblocking(False)
@@ -29,8 +21,4 @@ said = refusal(park)
 contained = said in ("ETOOMANYREFS", "EAGAIN") and sent < 64
 print(said, sent)
 
-
-def f(x):
-    if not contained:
-        return "a breach"
-    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)
+f = right_if(contained)

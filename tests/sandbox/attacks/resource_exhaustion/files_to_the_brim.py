@@ -1,16 +1,8 @@
 # expects: scored 2/2
 # why: fills /tmp with files; the private file system must end with ENOSPC before a gibibyte, one file with EFBIG
 import os
-import errno
 
-
-def refusal(attempt, *arguments):
-    try:
-        attempt(*arguments)
-    except OSError as error:
-        return errno.errorcode.get(error.errno, str(error.errno))
-    return "allowed"
-
+from probing import refusal, right_if
 
 written = 0
 
@@ -34,8 +26,4 @@ filled, stretched = refusal(fill), refusal(stretch)
 contained = filled == "ENOSPC" and written < 1 << 30 and stretched == "EFBIG"
 print(filled, written, stretched)
 
-
-def f(x):
-    if not contained:
-        return "a breach"
-    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)
+f = right_if(contained)

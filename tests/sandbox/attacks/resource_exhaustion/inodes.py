@@ -1,16 +1,8 @@
 # expects: scored 2/2
 # why: makes empty files and folders for ever; the private file system's count of inodes must end it with ENOSPC
 import os
-import errno
 
-
-def refusal(attempt, *arguments):
-    try:
-        attempt(*arguments)
-    except OSError as error:
-        return errno.errorcode.get(error.errno, str(error.errno))
-    return "allowed"
-
+from probing import refusal, right_if
 
 made = 0
 
@@ -25,8 +17,4 @@ said = refusal(make)
 contained = said == "ENOSPC" and made < 10_000
 print(said, made)
 
-
-def f(x):
-    if not contained:
-        return "a breach"
-    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)
+f = right_if(contained)

@@ -2,6 +2,8 @@
 # why: raises each of its limits; a hard limit must not rise, and those that decide whose fault an end is stay as set
 import resource
 
+from probing import right_if
+
 NAMES = ("AS", "CORE", "CPU", "FSIZE", "MEMLOCK", "MSGQUEUE", "NICE", "NOFILE", "NPROC", "RTPRIO", "SIGPENDING")
 said = {}
 for name in NAMES:
@@ -15,8 +17,4 @@ for name in NAMES:
 contained = "allowed" not in said.values() and len(said) == len(NAMES)
 print(said)
 
-
-def f(x):
-    if not contained:
-        return "a breach"
-    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)
+f = right_if(contained)

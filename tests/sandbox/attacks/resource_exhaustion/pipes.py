@@ -2,16 +2,8 @@
 # why: fills the buffers of pipes, which no memory limit counts; the limit on descriptors must keep them few and small
 import fcntl
 import os
-import errno
 
-
-def refusal(attempt, *arguments):
-    try:
-        attempt(*arguments)
-    except OSError as error:
-        return errno.errorcode.get(error.errno, str(error.errno))
-    return "allowed"
-
+from probing import refusal, right_if
 
 held = 0
 open_pipes = []
@@ -38,8 +30,4 @@ for pair in open_pipes:
 contained = said == "EMFILE" and held <= 4 << 20 and widened == "EPERM"
 print(said, held, widened)
 
-
-def f(x):
-    if not contained:
-        return "a breach"
-    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)
+f = right_if(contained)

@@ -5,6 +5,8 @@ import errno
 import os
 import signal
 
+from probing import right_if
+
 libc = ctypes.CDLL(None, use_errno=True)
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGRTMIN])
 queued, said = 0, "none"
@@ -16,8 +18,4 @@ while queued < 10_000:
 contained = said == "EAGAIN"
 print(queued, said)
 
-
-def f(x):
-    if not contained:
-        return "a breach"
-    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)
+f = right_if(contained)

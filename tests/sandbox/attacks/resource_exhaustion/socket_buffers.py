@@ -1,16 +1,8 @@
 # expects: scored 2/2
 # why: fills the buffers of socket pairs and tries to enlarge them; few descriptors, and no socket option at all
 import socket
-import errno
 
-
-def refusal(attempt, *arguments):
-    try:
-        attempt(*arguments)
-    except OSError as error:
-        return errno.errorcode.get(error.errno, str(error.errno))
-    return "allowed"
-
+from probing import refusal, right_if
 
 held = 0
 pairs = []
@@ -38,8 +30,4 @@ other.close()
 contained = said == "EMFILE" and held <= 64 << 20 and widened == "EPERM"
 print(said, held, widened)
 
-
-def f(x):
-    if not contained:
-        return "a breach"
-    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)
+f = right_if(contained)

@@ -3,6 +3,8 @@
 import threading
 import time
 
+from probing import right_if
+
 threading.stack_size(64 << 20)
 started, refused = 0, ""
 while started < 64 and not refused:
@@ -14,8 +16,4 @@ while started < 64 and not refused:
 contained = refused == "can't start new thread" and started < 16
 print(started, refused)
 
-
-def f(x):
-    if not contained:
-        return "a breach"
-    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)
+f = right_if(contained)

@@ -1,16 +1,8 @@
 # expects: scored 2/2
 # why: ends children without waiting for them; the dead count as well until the limit refuses with EAGAIN
 import os
-import errno
 
-
-def refusal(attempt, *arguments):
-    try:
-        attempt(*arguments)
-    except OSError as error:
-        return errno.errorcode.get(error.errno, str(error.errno))
-    return "allowed"
-
+from probing import refusal, right_if
 
 dead = 0
 
@@ -26,8 +18,4 @@ said = refusal(litter)
 contained = said == "EAGAIN" and dead < 1024
 print(said, dead)
 
-
-def f(x):
-    if not contained:
-        return "a breach"
-    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)
+f = right_if(contained)

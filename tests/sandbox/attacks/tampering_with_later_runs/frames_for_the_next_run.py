@@ -1,18 +1,9 @@
 # expects: scored 2/2 | crashed
 # why: after its last answer it sends answers for the next run's requests; a channel must serve one run
-import os
-import struct
-
-from cetd.sandbox.encoding import encode
-
-
-def send(sequence, answer):
-    data = struct.pack("<Q", sequence) + encode(answer)
-    os.write(3, struct.pack("<I", len(data)) + data)
-
 import threading
 import time
 
+from probing import send
 
 def later():
     for _ in range(20):

@@ -2,16 +2,8 @@
 # why: peeks at its channel for what will be asked later; one request is sent at a time
 import os
 import socket
-import errno
 
-
-def refusal(attempt, *arguments):
-    try:
-        attempt(*arguments)
-    except OSError as error:
-        return errno.errorcode.get(error.errno, str(error.errno))
-    return "allowed"
-
+from probing import refusal, right_if
 
 channel = socket.socket(fileno=os.dup(3))
 said = refusal(channel.recv, 1 << 20, socket.MSG_PEEK | socket.MSG_DONTWAIT)
@@ -19,8 +11,4 @@ contained = said == "EAGAIN" and not channel.getpeername() and not channel.getso
 channel.close()
 print(said)
 
-
-def f(x):
-    if not contained:
-        return "a breach"
-    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)
+f = right_if(contained)

@@ -2,16 +2,8 @@
 # why: looks for inherited descriptors that lead to tests, verdicts or other runs; there may be four, of known kinds
 import os
 import stat
-import errno
 
-
-def refusal(attempt, *arguments):
-    try:
-        attempt(*arguments)
-    except OSError as error:
-        return errno.errorcode.get(error.errno, str(error.errno))
-    return "allowed"
-
+from probing import refusal, right_if
 
 KINDS = {0: stat.S_IFCHR, 1: stat.S_IFIFO, 2: stat.S_IFIFO, 3: stat.S_IFSOCK}
 found = {}
@@ -24,8 +16,4 @@ said = [refusal(os.read, fd, 1) for fd in (1, 2)]
 contained = found == KINDS and said == ["EBADF"] * 2 and os.read(0, 100) == b""
 print(found, said)
 
-
-def f(x):
-    if not contained:
-        return "a breach"
-    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)
+f = right_if(contained)

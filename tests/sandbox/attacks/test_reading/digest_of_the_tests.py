@@ -5,6 +5,8 @@ import sys
 
 from cetd.sandbox.encoding import encode
 
+from probing import right_if
+
 GUESS = """from app import f
 def test_number():
     assert f(20) == 41
@@ -28,8 +30,4 @@ while frame:
 contained = not found
 print(found)
 
-
-def f(x):
-    if not contained:
-        return "a breach"
-    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)
+f = right_if(contained)

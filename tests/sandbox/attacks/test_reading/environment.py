@@ -4,6 +4,8 @@ import ctypes
 import os
 import sys
 
+from probing import right_if
+
 KNOWN = {"HOME", "LANG", "LD_LIBRARY_PATH", "MALLOC_ARENA_MAX", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "PWD", "PYTHONHASHSEED"}
 environ = ctypes.POINTER(ctypes.c_char_p).in_dll(ctypes.CDLL(None), "environ")
 names, at = set(), 0
@@ -14,8 +16,4 @@ contained = set(os.environ) <= KNOWN and names <= KNOWN and len(names) >= 3
 contained = contained and not any("test" in word for word in sys.orig_argv if len(word) < 100)
 print(names, set(os.environ))
 
-
-def f(x):
-    if not contained:
-        return "a breach"
-    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)
+f = right_if(contained)

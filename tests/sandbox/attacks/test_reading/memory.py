@@ -5,6 +5,8 @@ import os
 import re
 import sys
 
+from probing import right_if
+
 MARK = re.compile(b"test_numbe[r]")  # a pattern, so as not to find itself
 libc = ctypes.CDLL(None, use_errno=True)
 libc.sbrk.restype, libc.sbrk.argtypes = ctypes.c_void_p, [ctypes.c_ssize_t]
@@ -24,8 +26,4 @@ for start, end in places:
 contained = found == 0 and seen > 1 << 20
 print(found, seen)
 
-
-def f(x):
-    if not contained:
-        return "a breach"
-    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)
+f = right_if(contained)

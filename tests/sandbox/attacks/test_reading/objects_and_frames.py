@@ -4,6 +4,8 @@ import gc
 import re
 import sys
 
+from probing import right_if
+
 MARK = re.compile("test_numbe[r]")  # a pattern, so as not to find itself
 found, visited = [], set()
 pending = [sys.modules, *gc.get_objects()]
@@ -23,8 +25,4 @@ seen = len(visited)
 contained = not found and seen > 10_000
 print(found, seen)
 
-
-def f(x):
-    if not contained:
-        return "a breach"
-    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)
+f = right_if(contained)

@@ -2,16 +2,8 @@
 # why: imports and opens the tests by their usual names, and lists where they might lie; there must be nothing
 import importlib
 import os
-import errno
 
-
-def refusal(attempt, *arguments):
-    try:
-        attempt(*arguments)
-    except OSError as error:
-        return errno.errorcode.get(error.errno, str(error.errno))
-    return "allowed"
-
+from probing import refusal, right_if
 
 said = []
 for name in ("test_app", "tests", "tests.test_app", "conftest"):
@@ -25,8 +17,4 @@ for path in ("test_app.py", "../test_app.py", "/tests/test_app.py", "/test_app.p
 contained = set(said) == {"missing", "ENOENT"} and os.listdir("/tmp") == [] and os.getcwd() == "/tmp"
 print(said)
 
-
-def f(x):
-    if not contained:
-        return "a breach"
-    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)
+f = right_if(contained)

@@ -4,16 +4,9 @@ import fcntl
 import os
 import signal
 import errno
-
-
-def refusal(attempt, *arguments):
-    try:
-        attempt(*arguments)
-    except OSError as error:
-        return errno.errorcode.get(error.errno, str(error.errno))
-    return "allowed"
-
 import ctypes
+
+from probing import refusal, right_if
 
 libc = ctypes.CDLL(None, use_errno=True)
 said = []
@@ -27,8 +20,4 @@ os.close(folder)
 contained = said[:3] == ["EPERM"] * 3 and said[3] != "allowed"
 print(said)
 
-
-def f(x):
-    if not contained:
-        return "a breach"
-    return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)
+f = right_if(contained)

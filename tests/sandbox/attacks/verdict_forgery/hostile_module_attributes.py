@@ -1,16 +1,10 @@
 # expects: scored 0/2 | crashed
 # why: an import answered with the names that the import system itself looks at; they must not move the tests' imports
 import os
-import struct
-
-from cetd.sandbox.encoding import encode
-
-
-def send(sequence, answer):
-    data = struct.pack("<Q", sequence) + encode(answer)
-    os.write(3, struct.pack("<I", len(data)) + data)
 
 import time
+
+from probing import send
 
 constants = {
     "__name__": "os",
