@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TypeVar
 
@@ -44,8 +44,9 @@ def program_key(requirements: str, interface: str, revision: str, sampling: Samp
 def outcome_key(program: str, app: App, limits: SandboxConfig) -> str:
     """Key of what the program comes to under the app's tests and the sandbox's limits."""
     bounds = {name: getattr(limits, name) for name in LIMITS} | {"app_timeout_s": app.timeout_s}
-    suite = asdict(app.suite) | {"files": {path: blake2b(data).hexdigest() for path, data in app.files.items()}}
-    return _digest("outcome", program, app.interface.module, suite, app.requirements, bounds)
+    files = {path: blake2b(data).hexdigest() for path, data in app.files.items()}
+    suite = [dict(app.tests), app.runner, app.arguments, files, app.test_ids, sorted(app.reference), app.requirements]
+    return _digest("outcome", program, app.interface.module, suite, bounds)
 
 
 def _digest(*parts: object) -> str:

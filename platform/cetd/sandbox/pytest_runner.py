@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cetd.sandbox.remote import Remote, RemoteFinder
+from cetd.sandbox.program_modules import RemoteFinder
+from cetd.sandbox.remote import Remote
 from cetd.sandbox.results import BrokenTestsError, Result
 
 # Where pytest is shown; programs do not look there.

@@ -8,20 +8,17 @@ is ever called here with the program's arguments. Runs inside the sandbox, in th
 
 from __future__ import annotations
 
-import ast
 import builtins
 import functools
 import socket
 import sys
-from collections.abc import Collection, Iterable, Mapping
-from importlib.machinery import ModuleSpec
-from types import ModuleType
+from collections.abc import Collection
 from typing import Any, Literal, NoReturn
 
 from cetd.sandbox.encoding import EncodingError, decode, encode
 from cetd.sandbox.protocol import OWN_REQUEST, SEQUENCE, ChannelClosedError, receive_frame, send_frame
-from cetd.sandbox.proxies import Proxies, ProxyError, RemoteClass, RemoteFunction, RemoteObject
-from cetd.sandbox.sources import is_package, module_names
+from cetd.sandbox.proxies import Proxies, ProxyError
+from cetd.sandbox.remote_objects import RemoteClass, RemoteFunction, RemoteObject
 
 _REASON_LENGTH = 500
 _PLAIN = (int, float, complex, str, bytes, bytearray, list, tuple, dict, set, frozenset)
@@ -53,6 +50,7 @@ class Remote:
         self._sequence = 0
         self._proxies = Proxies(self.ask)
         self._lent: list[Any] = []
+        self._lent_numbers: dict[int, int] = {}  # id() of what is lent, and so kept -> its place
         self.abort: Abort | None = None
 
     def wait_until_ready(self) -> None:
@@ -191,11 +189,10 @@ class Remote:
         raise EncodingError("a reference of no known kind")
 
     def _lend(self, value: Any) -> int:
-        for number, lent in enumerate(self._lent):
-            if lent is value:
-                return number
-        self._lent.append(value)
-        return len(self._lent) - 1
+        if id(value) not in self._lent_numbers:
+            self._lent_numbers[id(value)] = len(self._lent)
+            self._lent.append(value)
+        return self._lent_numbers[id(value)]
 
     def _change(self, arguments: tuple[Any, ...], change: Any) -> None:
         match change:
@@ -275,69 +272,9 @@ def _exception(name: str, base: str, details: tuple[Any, ...], message: str, its
     return RemoteError(f"{name}: {message}")
 
 
-class _ProgramModule(ModuleType):
-    """A module of the program: what tests set in it is set over there too."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        super().__setattr__(name, value)
-        remote = vars(self).get("_cetd_remote")
-        if remote is not None and not name.startswith("__") and not isinstance(value, ModuleType):
-            remote.ask("set in module", self.__name__, name, value)
-
-
 def _position_is_within(details: tuple[Any, ...]) -> bool:
     # Of exact types: the length of a proxy is what the program says, and may differ the next time.
     if tuple(map(type, details[-4:])) not in ((bytes, int, int, str), (str, int, int, str)):
         return False
     text, start, end, _ = details[-4:]
     return 0 <= start < end <= len(text)
-
-
-class RemoteFinder:
-    """Answers the tests' imports of the program's modules with proxies; comes before every other finder.
-
-    ``from app import *`` brings nothing that ``tests`` (texts by path) import from elsewhere, and no built-in: a
-    program would stand in for ``abs`` or ``pytest``.
-    """
-
-    def __init__(self, program_paths: Iterable[str], tests: Mapping[str, str | bytes]) -> None:
-        self._paths = module_names(program_paths)
-        self._elsewhere = {*vars(builtins), *_imported(tests, self._paths)}
-        self.remote: Remote | None = None
-
-    def forget(self) -> None:
-        """Unload the proxies of an earlier candidate, and preloaded modules that the program shadows."""
-        for name in self._paths:
-            sys.modules.pop(name, None)
-
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
-        if name not in self._paths:
-            return None
-        spec = ModuleSpec(name, self, is_package=is_package(self._paths[name]))  # pyright: ignore[reportArgumentType]
-        return spec
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType:
-        return _ProgramModule(spec.name)
-
-    def exec_module(self, module: ModuleType) -> None:
-        assert self.remote is not None
-        found = self.remote.load(module.__name__)
-        module.__dict__.update(found)
-        module.__dict__["__all__"] = [name for name in found if name[:1] != "_" and name not in self._elsewhere]
-        module.__dict__["_cetd_remote"] = self.remote
-
-
-def _imported(tests: Mapping[str, str | bytes], program: Collection[str]) -> set[str]:
-    """Names that tests import from anything but the program."""
-    names: set[str] = set()
-    for path, text in tests.items():
-        try:
-            nodes = list(ast.walk(ast.parse(text))) if path.endswith(".py") else []
-        except (SyntaxError, ValueError):  # said where the tests are compiled
-            continue
-        for node in nodes:
-            if isinstance(node, ast.Import):
-                names.update(alias.asname or alias.name.partition(".")[0] for alias in node.names)
-            elif isinstance(node, ast.ImportFrom) and node.module not in program:
-                names.update(alias.asname or alias.name for alias in node.names)
-    return names

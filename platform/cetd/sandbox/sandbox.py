@@ -15,15 +15,15 @@ import socket
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import Self
+from typing import Any, Self
 
 from cetd.config import SandboxConfig
 from cetd.data.app import Suite
 from cetd.sandbox.encoding import EncodingError, encode
-from cetd.sandbox.launch import REMEDY, SandboxUnavailable, ServerProcess, base_python
+from cetd.sandbox.launch import ServerProcess
 from cetd.sandbox.outcome import Crashed, Outcome, Scored, Unscored
 from cetd.sandbox.protocol import SUITE_BYTES, Done, Start, write_all
+from cetd.sandbox.root import REMEDY, SandboxUnavailable, base_python
 from cetd.sandbox.verdict import RawRun, outcome_of, read_verdict
 
 # Beyond its own limit, within which the server has to report the end of a run.
@@ -96,7 +96,7 @@ class Sandbox:
         suite = suite if isinstance(suite, Suite) else Suite(suite)
         timeout_s = self._limits.timeout_s if timeout_s is None else timeout_s
         try:
-            job = encode(asdict(suite) | {"program_paths": suite.modules or tuple(program)})
+            job = encode(_job(suite, program))
         except EncodingError as error:
             return Unscored(f"the tests cannot be sent: {error}")
         try:
@@ -200,6 +200,17 @@ class Sandbox:
             output = _Output(output_fd, self._limits.output_kb << 10)
             done = _await_done(slot, output, run, time.monotonic() + timeout_s + _GRACE_S)
             return RawRun(done, read_verdict(verdict_fd), output.rest())
+
+
+def _job(suite: Suite, program: Mapping[str, str]) -> dict[str, Any]:
+    """What a judge has to know of a suite."""
+    return {
+        "tests": dict(suite.tests),
+        "runner": suite.runner,
+        "arguments": suite.arguments,
+        "files": dict(suite.files),
+        "program_paths": suite.modules or tuple(program),
+    }
 
 
 class _Output:

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from types import CodeType
 from typing import Any
 
-from cetd.sandbox.remote import Remote, RemoteFinder
+from cetd.sandbox.program_modules import RemoteFinder
+from cetd.sandbox.remote import Remote
 from cetd.sandbox.results import BrokenTestsError, Result
 from cetd.sandbox.sources import SourceFinder
 

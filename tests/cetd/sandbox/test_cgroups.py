@@ -11,8 +11,8 @@ import pytest
 
 from cetd.sandbox import cgroups, launch
 from cetd.sandbox.cgroups import Bounds, Group, make_groups
-from cetd.sandbox.launch import SandboxUnavailable
 from cetd.sandbox.outcome import OutOfMemory, Scored
+from cetd.sandbox.root import SandboxUnavailable
 from cetd.sandbox.sandbox import Sandbox
 from tests.cetd.sandbox.conftest import limits
 
