@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections import Counter
 from dataclasses import replace
@@ -11,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from cetd.evaluation.attack_corpus import SHORT_S, SUITE, Attack, class_of, read_corpus
+from cetd.evaluation.sandbox_load import descendants
 from cetd.sandbox.outcome import Scored, pass_rate
 from cetd.sandbox.sandbox import Sandbox
-from tests.cetd.sandbox.conftest import Bench
+from tests.cetd.sandbox.conftest import Bench, limits, python_for_all
 
 CORPUS = Path(__file__).parent / "attacks"
 ATTACKS = read_corpus(CORPUS)
@@ -43,6 +45,10 @@ def f(x):
     return 2 * x + 1 if isinstance(x, int) else chr(ord(x) + 1)
 """
 
+_OF_ITS_OWN = ('print(os.listdir("/")', "print(os.getpid()", "print(os.stat(")
+# The same for a sandbox that shares with the rest of the machine what those lines look at.
+NEXT_IN_COMPANY = "\n".join(line for line in NEXT.splitlines() if not line.startswith(_OF_ITS_OWN))
+
 
 @pytest.fixture(scope="package")
 def untouched(sandbox: Sandbox) -> str:
@@ -67,6 +73,27 @@ def test_a_forgery_is_worth_as_little_in_pytest(attack: Attack, sandbox: Sandbox
     outcome = sandbox.run(attack.program, suite, 2 * SHORT_S if "timed_out" in attack.expects else 2.0)
     # pytest asks more than the tests do: what counts requests may come to another end there, but not to a better one.
     assert pass_rate(outcome) == ("scored 2/2" in attack.expects), f"{attack.why}: {outcome}"
+
+
+@pytest.mark.sandbox
+def test_no_attack_gains_anything_where_there_are_no_namespaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Much of what attacks try fails at once there, so that they end worse than they would elsewhere."""
+    monkeypatch.setenv("PATH", "/nowhere")  # where there is no bubblewrap
+    rooms = Path(tempfile.gettempdir())
+    with Sandbox(limits(isolation="landlock"), python=python_for_all()) as sandbox:
+        assert sandbox.server_pid is not None
+        untouched = _next(sandbox, NEXT_IN_COMPANY)
+        before, family = _ours(), descendants(sandbox.server_pid)
+        for attack in ATTACKS:
+            outcome = sandbox.run(attack.program, SUITE, SHORT_S if attack.is_slow else None)
+            assert class_of(outcome) in (*attack.expects, "crashed", "scored 0/2"), (
+                f"{attack.family}/{attack.name}: {attack.why}: {outcome}"
+            )
+            assert _next(sandbox, NEXT_IN_COMPANY) == untouched, f"{attack.family}/{attack.name}"
+        assert _ours() == before
+        assert len(descendants(sandbox.server_pid)) == len(family)
+        assert len(list(rooms.glob(f"cetd-sandbox-{os.getpid()}-*/rooms/*"))) == 1  # the judge's
+    assert not list(rooms.glob(f"cetd-sandbox-{os.getpid()}-*"))
 
 
 def test_the_corpus_is_broad() -> None:
@@ -120,11 +147,11 @@ def test_modules_beside_the_families_go_along_with_programs_that_import_them(tmp
     assert along.program == {"app.py": header + "from shared import x\n", "shared.py": "x = 1\n"}
 
 
-def _next(sandbox: Sandbox) -> str:
-    outcome = sandbox.run({"app.py": NEXT}, SUITE)
+def _next(sandbox: Sandbox, program: str = NEXT) -> str:
+    outcome = sandbox.run({"app.py": program}, SUITE)
     assert isinstance(outcome, Scored), outcome
     assert outcome.passed == outcome.total == 2, outcome
-    return outcome.output
+    return re.sub(r"/rooms/[0-9-]+", "/rooms", outcome.output)
 
 
 def _ours() -> tuple[int, list[Path]]:

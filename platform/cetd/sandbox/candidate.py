@@ -11,43 +11,32 @@ import _thread
 import os
 import socket
 import sys
-from typing import NamedTuple
 
-from cetd.sandbox import namespaces
+from cetd.sandbox import process
 from cetd.sandbox.answers import Answers
+from cetd.sandbox.confinement import Confinement
 from cetd.sandbox.encoding import decode, encode
 from cetd.sandbox.protocol import ChannelClosedError, read_all, send_frame, write_all
-from cetd.sandbox.seccomp import Filter
 from cetd.sandbox.sources import SourceFinder
 
 _CHANNEL, _PROGRAM = 3, 4
 _THREAD_STACK = 1 << 20
 
 
-class Confinement(NamedTuple):
-    """How a candidate locks itself in; made once by the server. The ids are those outside of its user namespace."""
-
-    uid: int
-    gid: int
-    cpu_s: int
-    address_bytes: int
-    processes: int
-    file_mb: int
-    filter: Filter
-
-
-def main(channel_fd: int, program_fd: int, output_fd: int, confinement: Confinement) -> None:
+def main(channel_fd: int, program_fd: int, output_fd: int, confinement: Confinement, room: str) -> None:
     """Lock this process in, then serve calls; does not return."""
     try:
         os.setsid()  # a process group spans PID namespaces: kill(0, 9) would reach the server's
         # A file of its own: flags and owners that are set on it would be found by the next run.
         nowhere = os.open(os.devnull, os.O_RDONLY)
-        namespaces.keep_only([nowhere, output_fd, output_fd, channel_fd, program_fd])
+        confinement.hide_files(room, judging=False)
+        process.keep_only([nowhere, output_fd, output_fd, channel_fd, program_fd])
         channel = socket.socket(fileno=_CHANNEL)
         program, files = decode(read_all(_PROGRAM))
         os.close(_PROGRAM)
         try:
-            _lock_in(confinement, files)
+            _thread.stack_size(_THREAD_STACK)  # 8 MiB each would use up the address space that a program may map
+            confinement.lock_in_candidate(files)
         except OSError as error:
             send_frame(channel, encode(("setup", str(error))))
             os._exit(1)
@@ -59,17 +48,6 @@ def main(channel_fd: int, program_fd: int, output_fd: int, confinement: Confinem
         Answers(channel).serve()
     except ChannelClosedError:
         os._exit(0)
-
-
-def _lock_in(confinement: Confinement, files: dict[str, bytes]) -> None:
-    _thread.stack_size(_THREAD_STACK)  # the usual 8 MiB each would use up the address space that a program may map
-    namespaces.map_ids(confinement.uid, confinement.gid)
-    namespaces.be_first_to_go()
-    namespaces.mount_private(confinement.file_mb)
-    namespaces.mount_files(files)
-    namespaces.set_limits(confinement.cpu_s, confinement.address_bytes, confinement.processes, confinement.file_mb)
-    namespaces.drop_capabilities()
-    confinement.filter.install(namespaces.LIBC)
 
 
 def _write_data_files(program: dict[str, str]) -> None:

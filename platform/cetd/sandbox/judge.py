@@ -14,9 +14,9 @@ import signal
 import socket
 import stat
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-from cetd.sandbox import namespaces
+from cetd.sandbox.confinement import Confinement
 from cetd.sandbox.encoding import MAX_BYTES, decode, encode
 from cetd.sandbox.protocol import read_all, write_all
 from cetd.sandbox.pytest_runner import PytestRunner
@@ -29,33 +29,20 @@ from cetd.sandbox.sources import module_names
 FINISHED, ABORTED = b"f", b"a"
 # Descriptors of a run, in this order.
 RUN_FDS = ("channel", "tests", "verdict")
-NAMESPACES = namespaces.NEW_USER | namespaces.NEW_MOUNTS | namespaces.NEW_PIDS
 _MESSAGE_LENGTH = 500
-_FILES_MB = 64
 # How a process of tests ends once it has written its verdict, and when it could not; tests may use the usual numbers.
 _WRITTEN, _UNWRITTEN = {FINISHED: 70, ABORTED: 71}, 72
 # What a machine that is short of memory or shuts down sends, and no program can bring about.
 _FROM_OUTSIDE = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT})
 
 
-class Room(NamedTuple):
-    """What a judge has for itself. The ids are those outside of its user namespace."""
-
-    uid: int
-    gid: int
-    address_bytes: int
-
-
-def main(line: socket.socket, room: Room) -> None:
+def main(line: socket.socket, confinement: Confinement, room: str) -> None:
     """Judge runs of one app until ``line`` closes; each message on it brings the descriptors of a run.
 
     The tests are read with the first run. The verdict is the encoding of (state, reason, results); state is done, tests
     (the app's fault), or an Abort's.
     """
-    namespaces.map_ids(room.uid, room.gid)
-    namespaces.mount_private(_FILES_MB)
-    namespaces.limit_address_space(room.address_bytes)
-    namespaces.drop_capabilities()
+    confinement.lock_in_judge()
     suite: _Suite | None = None
     while True:
         data, fds, _, _ = socket.recv_fds(line, 1, len(RUN_FDS))
@@ -63,7 +50,7 @@ def main(line: socket.socket, room: Room) -> None:
             return
         channel_fd, tests_fd, verdict_fd = fds
         try:
-            suite = suite or _Suite(decode(read_all(tests_fd)))
+            suite = suite or _Suite(decode(read_all(tests_fd)), confinement, room)
             answer = suite.judge(channel_fd, verdict_fd)
         except BrokenTestsError as error:
             answer = _conclude(verdict_fd, "tests", str(error), [])
@@ -75,10 +62,12 @@ def main(line: socket.socket, room: Room) -> None:
 class _Suite:
     """An app's tests and what runs them."""
 
-    def __init__(self, job: Mapping[str, Any]) -> None:
+    def __init__(self, job: Mapping[str, Any], confinement: Confinement, room: str) -> None:
+        self._confinement = confinement
+        self._room = room
         self._own_modules = set(module_names(job["tests"]))
-        self._runner = PytestRunner(job) if job["runner"] == "pytest" else ScriptRunner(job)
-        self._files = _files()
+        self._runner = PytestRunner(job, room, confinement.judging) if job["runner"] == "pytest" else ScriptRunner(job)
+        self._files = _files(room)
 
     def judge(self, channel_fd: int, verdict_fd: int) -> bytes:
         """Run the tests against a candidate, in a process of their own, and write the verdict.
@@ -95,15 +84,16 @@ class _Suite:
             pid = os.fork()
             if pid == 0:
                 try:
+                    self._confinement.lock_in_tests()
                     os._exit(_WRITTEN[self._run(remote, verdict_fd)])
                 except OSError:
                     os._exit(_UNWRITTEN)
                 finally:
                     os._exit(1)
         _, status = os.waitpid(pid, 0)
-        _end_strays()
+        self._confinement.end_strays()
         answer = _answer(os.waitstatus_to_exitcode(status), verdict_fd)
-        return answer if _tidied(self._files) else ABORTED  # which is the end of this judge
+        return answer if _tidied(self._room, self._files) else ABORTED  # which is the end of this judge
 
     def _run(self, remote: Remote, verdict_fd: int) -> bytes:
         try:
@@ -143,10 +133,10 @@ def _encoded(state: str, reason: str, results: list[Result]) -> bytes:
     return encode((state, reason[:_MESSAGE_LENGTH], cut))
 
 
-def _files() -> dict[str, tuple[int, ...]]:
+def _files(room: str) -> dict[str, tuple[int, ...]]:
     """What there is in the judge's own file system; but not what is compiled of the tests, which is for later runs."""
     found: dict[str, tuple[int, ...]] = {}
-    for folder, folders, names in os.walk("/tmp"):
+    for folder, folders, names in os.walk(room):
         if "__pycache__" in folders:
             folders.remove("__pycache__")
         found |= {(path := os.path.join(folder, name)): _state(path) for name in folders + names}
@@ -160,21 +150,11 @@ def _state(path: str) -> tuple[int, ...]:
     return state.st_mode, state.st_size, state.st_mtime_ns, state.st_ino
 
 
-def _tidied(before: dict[str, tuple[int, ...]]) -> bool:
+def _tidied(room: str, before: dict[str, tuple[int, ...]]) -> bool:
     """Remove what the tests of a run left behind; whether all is as it was before."""
     try:
-        for path in sorted(_files().keys() - before.keys(), reverse=True):  # what a folder holds comes before it
+        for path in sorted(_files(room).keys() - before.keys(), reverse=True):  # what a folder holds comes before it
             os.rmdir(path) if os.path.isdir(path) and not os.path.islink(path) else os.remove(path)
-        return _files() == before
+        return _files(room) == before
     except (OSError, RecursionError):  # os.walk of a folder within a folder within ...
         return False
-
-
-def _end_strays() -> None:
-    """Whatever tests have started and left behind: this process is the first of its PID namespace."""
-    try:
-        os.kill(-1, signal.SIGKILL)
-        while True:
-            os.waitpid(-1, 0)
-    except (ProcessLookupError, ChildProcessError):
-        return

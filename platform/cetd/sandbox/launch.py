@@ -1,30 +1,36 @@
-"""Starts the fork server under bubblewrap, in a root of its own (see root), and gives it its code.
+"""Starts the fork server as one of the tiers has it, and gives it its code, through a descriptor.
 
-The code arrives through a descriptor. Fails closed: without isolation nothing runs (SandboxUnavailable).
+Fails closed: without isolation nothing runs (SandboxUnavailable).
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
 
 from cetd.config import SandboxConfig
+from cetd.sandbox import rooms
 from cetd.sandbox.cgroups import CONTROLLERS, Bounds, make_groups
-from cetd.sandbox.root import REMEDY, SandboxUnavailable, arguments, python_files, shown_packages
+from cetd.sandbox.root import SandboxUnavailable
+from cetd.sandbox.tiers import Launch
 
 # The code of the server in the order of its imports; standard library only.
 _INSIDE = (
     "encoding",
     "protocol",
+    "process",
     "seccomp",
     "namespaces",
+    "landlock",
+    "rooms",
+    "confinement",
     "sources",
     "exports",
     "answers",
@@ -55,14 +61,15 @@ sys.modules["cetd.sandbox.server"].main(bundle["config"])
 """
 _START_S = 30.0
 _STOP_S = 5.0
+_LEAVE_S = 1.0
 _LOG_BYTES = 1 << 20
 
 
-def _bundle(limits: SandboxConfig, slots: list[int], doors: list[list[int]], lifeline: int) -> bytes:
+def _bundle(limits: SandboxConfig, launch: Launch, slots: list[int], doors: list[list[int]], lifeline: int) -> bytes:
     here = Path(__file__).parent
     modules = [(name, (here / f"{name}.py").read_text(encoding="utf-8")) for name in _INSIDE]
     config = limits.model_dump(include={"cpu_s", "memory_mb", "processes", "file_mb"})
-    config |= {"slots": slots, "doors": doors, "lifeline": lifeline}
+    config |= {"slots": slots, "doors": doors, "lifeline": lifeline, "landlock": launch.landlock}
     return json.dumps({"modules": modules, "config": config}).encode()
 
 
@@ -73,22 +80,22 @@ def _memory_file(name: str, data: bytes = b"") -> int:
     return fd
 
 
+class ServerFailedError(SandboxUnavailable):
+    """The server was started and ended, or was not ready in time: what it was to do is not permitted here."""
+
+
 class ServerProcess:
     """A running fork server and one control socket per slot; ends with this process at the latest.
 
     Once it was stopped, ``last_words`` is the last line that bubblewrap or the server wrote, if any.
 
     Raises:
-        SandboxUnavailable: bubblewrap is missing, or may not make namespaces here; or the least isolation that
-            ``limits`` ask for cannot be had.
+        ServerFailedError: it did not get ready.
+        SandboxUnavailable: there are no control groups to be had and ``limits`` ask for them.
     """
 
-    def __init__(self, limits: SandboxConfig, python: str, requirements: Sequence[str]) -> None:
-        bwrap = shutil.which("bwrap")
-        if bwrap is None:
-            raise SandboxUnavailable("bubblewrap is not installed: install the package that has bwrap (bubblewrap)")
-        packages = shown_packages(tuple(requirements))
-        files = python_files(python, tuple(packages.values()))
+    def __init__(self, limits: SandboxConfig, launch: Launch) -> None:
+        self._base = launch.base
         pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(limits.slots)]
         self.slots = [ours for ours, _ in pairs]
         bounds = Bounds(limits.memory_mb, limits.processes)
@@ -99,18 +106,17 @@ class ServerProcess:
         inside = [theirs, *(socket for _, socket in pairs)]
         lifeline, *slots = (socket.fileno() for socket in inside)
         doors = [group.open_doors() for group in self.groups.values()]
-        bundle, self._log = _memory_file("bundle", _bundle(limits, slots, doors, lifeline)), os.memfd_create("log")
-        command = arguments(bwrap, files, packages, root=os.geteuid() == 0)
-        command += [files.executable, "-P", "-s", "-S", "-B", "-X", "utf8", "-c", _BOOT, str(bundle)]
+        bundle = _memory_file("bundle", _bundle(limits, launch, slots, doors, lifeline))
+        self._log = os.memfd_create("log")
+        command = [*launch.command, "-P", "-s", "-S", "-B", "-X", "utf8", "-c", _BOOT, str(bundle)]
         self._process: subprocess.Popen[bytes] | None = None
         self._failure: OSError | None = None
         self.last_words = ""
         started = threading.Event()
         inherited = [lifeline, *slots, *chain(*doors), bundle]
         # --die-with-parent means the thread that started it, so that thread has to live as long.
-        self._keeper = threading.Thread(
-            target=self._keep, args=(command, inherited, started), name="sandbox server", daemon=True
-        )
+        arguments = (command, launch.environment, inherited, started)
+        self._keeper = threading.Thread(target=self._keep, args=arguments, name="sandbox server", daemon=True)
         self._keeper.start()
         started.wait()
         for fd in (bundle, *chain(*doors)):
@@ -121,7 +127,7 @@ class ServerProcess:
 
     @property
     def pid(self) -> int:
-        """The process id of bubblewrap, which takes the server along when it ends."""
+        """The process id of the server, or of what takes it along when it ends."""
         assert self._process is not None
         return self._process.pid
 
@@ -135,6 +141,8 @@ class ServerProcess:
         self._lifeline.close()
         for group in self.groups.values():
             group.remove()
+        if self._base:
+            _remove(self._base)
         lines = os.pread(self._log, _LOG_BYTES, 0).decode(errors="replace").strip().splitlines()
         self.last_words = lines[-1] if lines else ""
         os.close(self._log)
@@ -149,10 +157,19 @@ class ServerProcess:
                     "who may write to /sys/fs/cgroup, or ask for isolation=namespaces, which bounds each process alone"
                 )
 
-    def _keep(self, command: list[str], fds: list[int], started: threading.Event) -> None:
+    def _keep(
+        self, command: list[str], environment: Mapping[str, str] | None, fds: list[int], started: threading.Event
+    ) -> None:
         try:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._log, pass_fds=fds
+                command,
+                env=environment,
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=self._log,
+                pass_fds=fds,
+                start_new_session=True,
             )
         except OSError as error:
             self._failure = error
@@ -175,5 +192,14 @@ class ServerProcess:
             for slot in self.slots:
                 slot.close()
             self.stop()
-            said = self.last_words or str(error)
-            raise SandboxUnavailable(f"programs cannot be isolated here: {said}; {REMEDY}") from None
+            raise ServerFailedError(self.last_words or str(error)) from None
+
+
+def _remove(base: str) -> None:
+    """Remove what held the rooms; their last processes are ending. One that stays leaves it to the next sandbox."""
+    until = time.monotonic() + _LEAVE_S
+    while time.monotonic() < until:
+        try:
+            return rooms.remove(base)
+        except OSError:  # something was written meanwhile
+            time.sleep(0.005)

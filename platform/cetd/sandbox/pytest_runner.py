@@ -18,30 +18,28 @@ from cetd.sandbox.program_modules import RemoteFinder
 from cetd.sandbox.remote import Remote
 from cetd.sandbox.results import BrokenTestsError, Result
 
-# Where pytest is shown; programs do not look there.
-JUDGING = "/judging"
-_ROOT = "/tmp/app"
 # Of no use where results go to a verdict, and some of what a start costs.
 _WITHOUT = ("cacheprovider", "terminal", "doctest", "junitxml", "pastebin", "stepwise", "setuponly", "setupplan")
 
 
 class PytestRunner:
-    """An app's pytest suite."""
+    """An app's pytest suite, in its judge's ``room``; pytest is found in ``judging``."""
 
-    def __init__(self, job: Mapping[str, Any]) -> None:
-        sys.path.append(JUDGING)
+    def __init__(self, job: Mapping[str, Any], room: str, judging: str) -> None:
+        sys.path.append(judging)
         import pytest  # known here only: other judges do without
 
-        os.makedirs(_ROOT)
-        os.chdir(_ROOT)
+        root = os.path.join(room, "app")
+        os.makedirs(root)
+        os.chdir(root)
         os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
         sys.dont_write_bytecode = False
         options = [word for name in _WITHOUT for word in ("-p", f"no:{name}")]
-        self._arguments = [*options, "--capture=sys", "--continue-on-collection-errors", f"--rootdir={_ROOT}"]
+        self._arguments = [*options, "--capture=sys", "--continue-on-collection-errors", f"--rootdir={root}"]
         pytest.main(self._arguments)  # of an empty folder: loads all that a session loads, once for all forks
         self._arguments += job["arguments"]
         for path, content in {**job["files"], **job["tests"]}.items():
-            target = Path(_ROOT, path)
+            target = Path(root, path)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass"))
         self._programs = RemoteFinder(job["program_paths"], job["tests"])

@@ -20,10 +20,11 @@ from typing import Any, Self
 from cetd.config import SandboxConfig
 from cetd.data.app import Suite
 from cetd.sandbox.encoding import EncodingError, encode
-from cetd.sandbox.launch import ServerProcess
+from cetd.sandbox.launch import ServerFailedError, ServerProcess
 from cetd.sandbox.outcome import Crashed, Outcome, Scored, Unscored
 from cetd.sandbox.protocol import SUITE_BYTES, Done, Start, write_all
-from cetd.sandbox.root import REMEDY, SandboxUnavailable, base_python
+from cetd.sandbox.root import SandboxUnavailable, base_python
+from cetd.sandbox.tiers import Tier, tiers
 from cetd.sandbox.verdict import RawRun, outcome_of, read_verdict
 
 # Beyond its own limit, within which the server has to report the end of a run.
@@ -44,7 +45,7 @@ class Sandbox:
     inside, by default the one below this environment.
 
     Raises:
-        SandboxUnavailable: this machine does not let programs be isolated; nothing runs without.
+        SandboxUnavailable: programs cannot be isolated here, or not as ``limits`` ask; nothing runs then.
         ValueError: a requirement is not met.
     """
 
@@ -60,11 +61,7 @@ class Sandbox:
         self._suites: dict[socket.socket, bytes] = {}
         self._runs = 0
         self._closed = False
-        self._start()
-        probe = self.run(_PROBE_PROGRAM, _PROBE_TESTS, timeout_s=_GRACE_S)
-        if not (isinstance(probe, Scored) and probe.passed == 1):
-            self.close()
-            raise SandboxUnavailable(f"a first run did not work: {probe}; {REMEDY}")
+        self._tier = self._strongest()
 
     @property
     def slots(self) -> int:
@@ -77,11 +74,11 @@ class Sandbox:
         server = self._server
         controllers = next(iter(server.groups.values())).controllers if server else ()
         groups = f"control groups ({', '.join(controllers)})" if controllers else "no control groups (none to be had)"
-        return f"namespaces, a root of their own, a system call filter, resource limits, {groups}"
+        return f"{groups}, {self._tier.words}"
 
     @property
     def server_pid(self) -> int | None:
-        """Process id of the running fork server's bubblewrap; None between servers."""
+        """Process id that takes the running fork server along when it ends; None between servers."""
         server = self._server
         return server.pid if server else None
 
@@ -138,8 +135,27 @@ class Sandbox:
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
+    def _strongest(self) -> Tier:
+        """The strongest tier to be had, with a server started in it that has done a run."""
+        failures = []
+        for tier in tiers(self._limits.isolation):
+            self._tier = tier
+            try:
+                self._start()
+            except SandboxUnavailable as error:
+                remedy = f"; {tier.remedy}" if isinstance(error, ServerFailedError) else ""
+                failures.append(f"{tier.name}: {error}{remedy}")
+                continue
+            probe = self.run(_PROBE_PROGRAM, _PROBE_TESTS, timeout_s=_GRACE_S)
+            if isinstance(probe, Scored) and probe.passed == 1:
+                return tier
+            with self._lock:
+                self._stop()
+            failures.append(f"{tier.name}: a first run did not work: {probe}; {tier.remedy}")
+        raise SandboxUnavailable(f"programs cannot be isolated here: {'. '.join(failures)}")
+
     def _start(self) -> None:
-        self._server = ServerProcess(self._limits, self._python, self._requirements)
+        self._server = ServerProcess(self._limits, self._tier.prepare(self._python, self._requirements))
         self._idle = list(self._server.slots)
         self._suites = {}
 

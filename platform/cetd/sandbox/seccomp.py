@@ -3,7 +3,9 @@
 Denies (with EPERM) what could reach beyond the run: tracing, mounts, new namespaces, other tasks' memory, kernel
 keyrings, io_uring, sockets other than AF_UNIX and naming those, and memory that no rlimit counts. clone3 answers
 ENOSYS, because its flags lie in memory that a filter cannot read; C libraries then use clone, whose flags it can. So
-does every call that is newer than the list of the denied, as on a kernel of its age.
+does every call that is newer than the list of the denied, as on a kernel of its age. A program without namespaces of
+its own is also denied what reaches other processes, and what Landlock does not cover: new processes, signals, settings
+of other processes, a file's mode, owner, times and attributes, and every socket but connected pairs.
 Runs inside the sandbox: standard library only.
 """
 
@@ -11,8 +13,9 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import os
 import struct
+
+from cetd.sandbox.process import LIBC, check, give_up_new_privileges
 
 # name: (x86_64, aarch64); None where the architecture has no such call.
 DENIED: dict[str, tuple[int | None, int | None]] = {
@@ -90,30 +93,111 @@ DENIED: dict[str, tuple[int | None, int | None]] = {
     "iopl": (172, None),
     "ioperm": (173, None),
 }
+DENIED_IN_COMPANY: dict[str, tuple[int | None, int | None]] = {
+    "fork": (57, None),
+    "vfork": (58, None),
+    "kill": (62, 129),
+    "tkill": (200, 130),
+    "tgkill": (234, 131),
+    "rt_sigqueueinfo": (129, 138),
+    "rt_tgsigqueueinfo": (297, 240),
+    "pidfd_open": (434, 434),
+    "pidfd_send_signal": (424, 424),
+    "process_mrelease": (448, 448),
+    "migrate_pages": (256, 238),
+    "move_pages": (279, 239),
+    "setpriority": (141, 140),
+    "ioprio_set": (251, 30),
+    "sched_setparam": (142, 118),
+    "sched_setscheduler": (144, 119),
+    "sched_setaffinity": (203, 122),
+    "sched_setattr": (314, 274),
+    "socket": (41, 198),
+    "chmod": (90, None),
+    "fchmod": (91, 52),
+    "fchmodat": (268, 53),
+    "fchmodat2": (452, 452),
+    "chown": (92, None),
+    "fchown": (93, 55),
+    "lchown": (94, None),
+    "fchownat": (260, 54),
+    "utime": (132, None),
+    "utimes": (235, None),
+    "futimesat": (261, None),
+    "utimensat": (280, 88),
+    "setxattr": (188, 5),
+    "lsetxattr": (189, 6),
+    "fsetxattr": (190, 7),
+    "removexattr": (197, 14),
+    "lremovexattr": (198, 15),
+    "fremovexattr": (199, 16),
+}
 _FIRST_UNKNOWN = 462  # of Linux 6.10, and the same on every architecture
 _CLONE, _CLONE3 = (56, 220), (435, 435)
-_SOCKETS = ((41, 198), (53, 199))  # socket, socketpair
+_SOCKET, _SOCKETPAIR = (41, 198), (53, 199)
 # A program that lowers its CPU limit would be killed as if from outside, and go unscored where it has failed; one that
 # lowers its limit on core dumps from 1 to 0 would have them handed to a program of the machine's.
 _SETRLIMIT, _PRLIMIT, _RLIMIT_CPU, _RLIMIT_CORE = (160, 164), (302, 261), 0, 4
+_FIXED_LIMITS = (_RLIMIT_CPU, _RLIMIT_CORE)
 _PRCTL = (157, 167)
-# Watches on a folder tell, as inotify's do, which files of the machine others open.
-_FCNTL, _F_NOTIFY = (72, 25), 1026
+# Watches on a folder tell, as inotify's do, which files of the machine others open; leases hold those others up.
+_FCNTL, _F_NOTIFY, _F_SETLEASE = (72, 25), 1026, 1024
+_SIGNALLING = (8, 10, 15)  # F_SETOWN, F_SETSIG, F_SETOWN_EX: what is ready sends any signal to any process of the user
+_IOCTL, _HARMLESS = (16, 29), (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)  # is it a terminal, its size, FIO*
 _MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}  # column above, AUDIT_ARCH_*
 
-_NEW_NAMESPACES = 0x7E020080  # every CLONE_NEW*, CLONE_NEWTIME included
-_AF_UNIX = 1
+_NEW_NAMESPACES, _THREAD = 0x7E020080, 0x10000  # every CLONE_NEW*, CLONE_NEWTIME included; CLONE_THREAD
+_AF_UNIX, _SOCKET_TYPE, _STREAM = 1, 0xF, 1
+_ALL_BITS = 0xFFFFFFFF
 _LOAD, _JUMP_EQ, _JUMP_GE, _AND, _RETURN = 0x20, 0x15, 0x35, 0x54, 0x06
 _ALLOW, _KILL_PROCESS, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 _NUMBER_AT, _ARCH_AT, _ARGUMENT_AT = 0, 4, 16  # in struct seccomp_data
 
 Instruction = tuple[int, int, int, int]  # operation, jump if true, jump if false, value
 
-_PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _MODE_FILTER = 38, 22, 2
+_PR_SET_PDEATHSIG, _PR_SET_SECCOMP, _MODE_FILTER = 1, 22, 2
 
 
-def assemble(machine: str) -> bytes:
+def _argument(index: int) -> Instruction:
+    """Load the lower half of an argument."""
+    return _LOAD, 0, 0, _ARGUMENT_AT + index * 8
+
+
+def _allow_if(index: int, mask: int, value: int) -> list[Instruction]:
+    return [_argument(index), (_AND, 0, 0, mask), (_JUMP_EQ, 1, 0, value)]
+
+
+def _else_deny(index: int, mask: int, value: int, following: int) -> list[Instruction]:
+    """Go on with a test of ``following`` instructions if the argument is as it should be."""
+    return [_argument(index), (_AND, 0, 0, mask), (_JUMP_EQ, 0, following, value)]
+
+
+def _allow_among(index: int, *values: int) -> list[Instruction]:
+    last = len(values)
+    return [_argument(index), *((_JUMP_EQ, last - at, 0, value) for at, value in enumerate(values))]
+
+
+def _deny_among(index: int, *values: int) -> list[Instruction]:
+    last = len(values) - 1
+    return [_argument(index), *((_JUMP_EQ, last - at, int(at == last), value) for at, value in enumerate(values))]
+
+
+# prlimit64(pid, which, new, old) with a new limit: its address is not null in one half or the other.
+_NO_NEW_LIMIT = [
+    _argument(1),
+    (_JUMP_EQ, 1, 0, _RLIMIT_CPU),
+    (_JUMP_EQ, 0, 5, _RLIMIT_CORE),
+    _argument(2),
+    (_JUMP_EQ, 0, 2, 0),
+    (_LOAD, 0, 0, _ARGUMENT_AT + 2 * 8 + 4),
+    (_JUMP_EQ, 1, 0, 0),
+]
+
+
+def assemble(machine: str, *, alone: bool = True) -> bytes:
     """The filter for ``machine`` (as ``os.uname().machine`` names it), as an array of struct sock_filter.
+
+    ``alone`` are programs with namespaces of their own.
 
     Raises:
         NotImplementedError: no system call numbers are known for the machine.
@@ -132,27 +216,25 @@ def assemble(machine: str) -> bytes:
         (_JUMP_GE, 0, 1, _FIRST_UNKNOWN),
         (_RETURN, 0, 0, unknown),
     ]
-    for numbers in DENIED.values():
+    for numbers in DENIED.values() if alone else (DENIED | DENIED_IN_COMPANY).values():
         if (number := numbers[column]) is not None:
             program += [(_JUMP_EQ, 0, 1, number), (_RETURN, 0, 0, deny)]
     program += [(_JUMP_EQ, 0, 1, _CLONE3[column]), (_RETURN, 0, 0, unknown)]
-    program += _on(_CLONE[column], [_argument(0), (_AND, 0, 0, _NEW_NAMESPACES), (_JUMP_EQ, 1, 0, 0)], deny)
-    for numbers in _SOCKETS:
-        program += _on(numbers[column], [_argument(0), (_JUMP_EQ, 1, 0, _AF_UNIX)], deny)
-    fixed = [(_JUMP_EQ, 1, 0, _RLIMIT_CPU), (_JUMP_EQ, 0, 1, _RLIMIT_CORE)]
-    program += _on(_SETRLIMIT[column], [_argument(0), *fixed], deny)
-    # prlimit64(pid, which, new, old) with a new limit: its address is not null in one half or the other
-    new = [_argument(2), (_JUMP_EQ, 0, 2, 0), (_LOAD, 0, 0, _ARGUMENT_AT + 2 * 8 + 4), (_JUMP_EQ, 1, 0, 0)]
-    program += _on(_PRLIMIT[column], [_argument(1), fixed[0], (_JUMP_EQ, 0, 5, _RLIMIT_CORE), *new], deny)
-    program += _on(_PRCTL[column], [_argument(0), (_JUMP_EQ, 0, 1, _PR_SET_SECCOMP)], deny)
-    program += _on(_FCNTL[column], [_argument(1), (_JUMP_EQ, 0, 1, _F_NOTIFY)], deny)
+    rules = [
+        (_CLONE, _allow_if(0, _NEW_NAMESPACES, 0) if alone else _allow_if(0, _NEW_NAMESPACES | _THREAD, _THREAD)),
+        (_SOCKET, _allow_among(0, _AF_UNIX)),
+        # A connected pair of streams, unlike one of datagrams, sends to no other address.
+        (_SOCKETPAIR, [*([] if alone else _else_deny(1, _SOCKET_TYPE, _STREAM, 2)), *_allow_among(0, _AF_UNIX)]),
+        (_SETRLIMIT, _deny_among(0, *_FIXED_LIMITS)),
+        (_PRLIMIT, [*([] if alone else _else_deny(0, _ALL_BITS, 0, 7)), *_NO_NEW_LIMIT]),
+        (_PRCTL, _deny_among(0, _PR_SET_SECCOMP, *([] if alone else [_PR_SET_PDEATHSIG]))),
+        (_FCNTL, _deny_among(1, _F_NOTIFY, _F_SETLEASE, *([] if alone else _SIGNALLING))),
+        *([] if alone else [(_IOCTL, _allow_among(1, *_HARMLESS))]),
+    ]
+    for numbers, test in rules:
+        program += _on(numbers[column], test, deny)
     program.append((_RETURN, 0, 0, _ALLOW))
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
-
-
-def _argument(index: int) -> Instruction:
-    """Load the lower half of an argument."""
-    return _LOAD, 0, 0, _ARGUMENT_AT + index * 8
 
 
 def _on(number: int, test: list[Instruction], otherwise: int) -> list[Instruction]:
@@ -164,20 +246,19 @@ def _on(number: int, test: list[Instruction], otherwise: int) -> list[Instructio
 class Filter:
     """An assembled filter, kept in memory in the shape that prctl(2) takes, so that installing it is two calls."""
 
-    def __init__(self, machine: str) -> None:
-        code = assemble(machine)
+    def __init__(self, machine: str, *, alone: bool = True) -> None:
+        code = assemble(machine, alone=alone)
         self._code = ctypes.create_string_buffer(code, len(code))
         self._program = ctypes.create_string_buffer(
             struct.pack("@HP", len(code) // 8, ctypes.addressof(self._code)), struct.calcsize("@HP")
         )
 
-    def install(self, libc: ctypes.CDLL) -> None:
+    def install(self) -> None:
         """Give up new privileges and bind this process and all it will fork.
 
         Raises:
             OSError: the kernel refused.
         """
+        give_up_new_privileges()
         address = ctypes.c_void_p(ctypes.addressof(self._program))
-        if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) or libc.prctl(_PR_SET_SECCOMP, _MODE_FILTER, address, 0, 0):
-            code = ctypes.get_errno()
-            raise OSError(code, f"seccomp: {os.strerror(code)}")
+        check(LIBC.prctl(_PR_SET_SECCOMP, _MODE_FILTER, address, 0, 0), "seccomp")

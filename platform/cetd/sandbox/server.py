@@ -16,14 +16,10 @@ import socket
 import sys
 from typing import Any
 
-from cetd.sandbox import namespaces
-from cetd.sandbox.candidate import Confinement
-from cetd.sandbox.seccomp import Filter
+from cetd.sandbox import process
+from cetd.sandbox.confinement import Landlocked, Limits, Namespaces
 from cetd.sandbox.slot import Slot, as_child
 
-UNPRIVILEGED_UID = 65534
-# Where installed distributions are shown: those that apps require, and those that only judges load.
-PACKAGES = "/packages"
 # Loaded once, so that programs and tests that import them start at once; what they map, every fork has to copy.
 _WARM = (
     "bisect",
@@ -45,21 +41,19 @@ def main(config: dict[str, Any]) -> None:
 
     bubblewrap's --die-with-parent does not suffice: it may not signal a server that has left root.
     """
-    if os.geteuid() == 0:
-        namespaces.become_unprivileged(UNPRIVILEGED_UID)
     _load_random()
-    sys.path.append(PACKAGES)
     for name in _WARM:
         importlib.import_module(name)
-    confinement = Confinement(
-        uid=os.getuid(),
-        gid=os.getgid(),
+    limits = Limits(
         cpu_s=config["cpu_s"],
-        address_bytes=namespaces.address_space() + (config["memory_mb"] << 20),
+        address_bytes=process.address_space() + (config["memory_mb"] << 20),
         processes=config["processes"],
         file_mb=config["file_mb"],
-        filter=Filter(os.uname().machine),
     )
+    landlock = config["landlock"]
+    confinement = Landlocked(limits, **landlock) if landlock else Namespaces(limits)
+    process.end_with_parent()
+    sys.path.append(confinement.packages)
     gc.collect()
     gc.freeze()  # keeps collections in the forks from copying shared pages
     ends = select.poll()
@@ -67,7 +61,7 @@ def main(config: dict[str, Any]) -> None:
     slots: list[int] = config["slots"]
     doors: list[list[int]] = config["doors"]
     for slot, own_doors in zip(slots, doors, strict=True):
-        pid, pidfd = namespaces.spawn()
+        pid, pidfd = process.spawn()
         if pid == 0:
             _silence()
             for door in own_doors:

@@ -16,8 +16,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from cetd.sandbox import candidate, judge, namespaces
-from cetd.sandbox.candidate import Confinement
+from cetd.sandbox import candidate, judge, process
+from cetd.sandbox.confinement import Confinement
 from cetd.sandbox.protocol import START_FDS, Done, Start
 
 _EXIT_GRACE_S = 0.05
@@ -29,7 +29,6 @@ class Slot:
     def __init__(self, control: socket.socket, confinement: Confinement) -> None:
         self._control = control
         self._confinement = confinement
-        self._room = judge.Room(confinement.uid, confinement.gid, confinement.address_bytes)
         self._judge: _Judge | None = None
 
     def serve(self) -> None:
@@ -47,11 +46,13 @@ class Slot:
         """One run, from fork to the end of everything that the program started; closes ``fds``."""
         started = time.monotonic()
         gone = self._dismiss_unless(start.suite)
-        self._judge = served = self._judge or _Judge(start.suite, self._room)
+        self._judge = served = self._judge or _Judge(start.suite, self._confinement)
         judge_end, candidate_end = socket.socketpair()
-        pid, pidfd = namespaces.spawn(namespaces.CANDIDATE_NAMESPACES)
+        room = self._confinement.make_room()
+        pid, pidfd = process.spawn(self._confinement.candidate_namespaces)
         if pid == 0:
-            as_child(candidate.main, candidate_end.fileno(), fds["program"], fds["output"], self._confinement)
+            channel = candidate_end.fileno()
+            as_child(candidate.main, channel, fds["program"], fds["output"], self._confinement, room)
         candidate_end.close()
         with judge_end:
             served.begin(judge_end.fileno(), fds["tests"], fds["verdict"])
@@ -73,6 +74,7 @@ class Slot:
             gone.reap()
         _, candidate_status, usage = os.wait4(pid, 0)  # the kernel waits for the whole PID namespace
         os.close(pidfd)
+        self._confinement.remove_room(room)
         wall_s, cpu_s = time.monotonic() - started, usage.ru_utime + usage.ru_stime
         return Done(start.run, timed_out, killed, candidate_status, judge_status, wall_s, cpu_s, usage.ru_maxrss)
 
@@ -93,13 +95,13 @@ class Slot:
 class _Judge:
     """A judge process that has, or is about to have, the tests of ``suite``."""
 
-    def __init__(self, suite: bytes, room: judge.Room) -> None:
+    def __init__(self, suite: bytes, confinement: Confinement) -> None:
         self.suite = suite
         self.line, theirs = socket.socketpair()
-        self._pid, pidfd = namespaces.spawn(judge.NAMESPACES)
+        self._confinement, self._room = confinement, confinement.make_room()
+        self._pid, pidfd = process.spawn(confinement.judge_namespaces)
         if self._pid == 0:
-            namespaces.keep_only([0, 1, 2, theirs.fileno()])
-            as_child(judge.main, socket.socket(fileno=3), room)
+            as_child(self._start, theirs.fileno())
         theirs.close()
         os.close(pidfd)
 
@@ -121,12 +123,20 @@ class _Judge:
 
     def reap(self) -> int:
         """Wait until nothing is left of it; its wait status."""
-        return os.waitpid(self._pid, 0)[1]
+        _, status = os.waitpid(self._pid, 0)
+        self._confinement.remove_room(self._room)
+        return status
+
+    def _start(self, line: int) -> None:
+        self._confinement.hide_files(self._room, judging=True)
+        process.keep_only([0, 1, 2, line])
+        judge.main(socket.socket(fileno=3), self._confinement, self._room)
 
 
 def as_child(body: Callable[..., None], *arguments: Any) -> None:
     """Be a process that does ``body`` and ends; does not return."""
     try:
+        process.end_with_parent()
         body(*arguments)
         os._exit(0)
     except BaseException as error:  # noqa: BLE001 - the end of a process: said in the log, or in a candidate's output

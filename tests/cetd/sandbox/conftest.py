@@ -12,6 +12,7 @@ import pytest
 from cetd.config import SandboxConfig, validate
 from cetd.evaluation.sandbox_load import descendants
 from cetd.sandbox.outcome import Outcome, Scored
+from cetd.sandbox.root import base_python
 from cetd.sandbox.sandbox import Sandbox
 
 WITNESS = """
@@ -30,6 +31,15 @@ def limits(**changes: int | float | str) -> SandboxConfig:
     """Limits small enough to be hit at once."""
     few = {"slots": 1, "timeout_s": 5.0, "cpu_s": 2, "memory_mb": 128, "processes": 16, "file_mb": 4, "output_kb": 64}
     return validate(SandboxConfig, few | changes)
+
+
+def python_for_all() -> str:
+    """A Python that ordinary users may execute: this one's base, or the system's where that lies in root's home."""
+    for python in (base_python(), "/usr/bin/python3"):
+        resolved = Path(python).resolve()
+        if all(parent.stat().st_mode & 0o001 for parent in resolved.parents):
+            return str(resolved)
+    pytest.fail("no Python here can be executed by an ordinary user: install the system's python3")
 
 
 def is_alive(pid: int) -> bool:

@@ -9,15 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from cetd.sandbox.root import SandboxUnavailable, base_python
+from cetd.sandbox.root import SandboxUnavailable
 from cetd.sandbox.sandbox import Sandbox
-from tests.cetd.sandbox.conftest import limits
-
-
-def test_a_missing_bubblewrap_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(SandboxUnavailable, match="bubblewrap is not installed: install"):
-        Sandbox(limits())
+from tests.cetd.sandbox.conftest import limits, python_for_all
 
 
 def test_a_bubblewrap_that_may_not_is_refused_with_what_to_enable(
@@ -80,15 +74,6 @@ with Sandbox(SandboxConfig(slots=1, processes=4, timeout_s=5), python=python) as
                       {"test_app.py": "from app import f\\ndef test_x():\\n    assert f() == 1\\n"}))
 """
     result = subprocess.run(
-        [sys.executable, "-c", code, _python_for_all()], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", code, python_for_all()], capture_output=True, text=True, timeout=60, check=False
     )
     assert result.stdout.count("Scored(passed=1, total=1") == 2, result
-
-
-def _python_for_all() -> str:
-    """A Python that ordinary users may execute: this one's base, or the system's where that lies in root's home."""
-    for python in (base_python(), "/usr/bin/python3"):
-        resolved = Path(python).resolve()
-        if all(parent.stat().st_mode & 0o001 for parent in resolved.parents):
-            return str(resolved)
-    pytest.fail("no Python here can be executed by an ordinary user: install the system's python3")

@@ -7,15 +7,15 @@ import struct
 
 import pytest
 
-from cetd.sandbox.seccomp import DENIED, assemble
+from cetd.sandbox.seccomp import DENIED, DENIED_IN_COMPANY, assemble
 
 ALLOW, KILL, EPERM, ENOSYS = 0x7FFF0000, 0x80000000, 0x50000 | errno.EPERM, 0x50000 | errno.ENOSYS
 AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
 
-def _judge(machine: str, number: int, *arguments: int, arch: int | None = None) -> int:
+def _judge(machine: str, number: int, *arguments: int, arch: int | None = None, alone: bool = True) -> int:
     """What the filter returns for a call; follows seccomp(2) and the BPF subset that the filter uses."""
-    code = assemble(machine)
+    code = assemble(machine, alone=alone)
     program = [struct.unpack_from("=HBBI", code, at) for at in range(0, len(code), 8)]
     six = (*arguments, 0, 0, 0, 0, 0, 0)[:6]
     data = struct.pack("=IIQ6Q", number, AUDIT[machine] if arch is None else arch, 0, *six)
@@ -76,6 +76,7 @@ def test_the_limits_of_cpu_and_core_dumps_cannot_be_changed_but_others_can(
 def test_files_can_be_controlled_but_not_watched(machine: str, fcntl: int) -> None:
     assert _judge(machine, fcntl, 3, 1026) == EPERM
     assert {_judge(machine, fcntl, 3, command) for command in (0, 1, 2, 3, 4, 6, 1030)} == {ALLOW}
+    assert _judge(machine, fcntl, 3, 1024) == EPERM
 
 
 @pytest.mark.parametrize(("machine", "prctl"), [("x86_64", 157), ("aarch64", 167)])
@@ -98,3 +99,38 @@ def test_other_numberings_are_denied() -> None:
 def test_an_unknown_architecture_is_refused() -> None:
     with pytest.raises(NotImplementedError, match="riscv64"):
         assemble("riscv64")
+
+
+@pytest.mark.parametrize(("machine", "column"), [("x86_64", 0), ("aarch64", 1)])
+def test_in_company_all_that_reaches_others_is_denied_as_well(machine: str, column: int) -> None:
+    for name, numbers in (DENIED | DENIED_IN_COMPANY).items():
+        if (number := numbers[column]) is not None:
+            assert _judge(machine, number, 1, 1, alone=False) == EPERM, name
+    ordinary = {"x86_64": (0, 1, 9, 39, 60, 231, 257), "aarch64": (56, 63, 64, 93, 94, 172, 222)}
+    assert {_judge(machine, number, alone=False) for number in ordinary[machine]} == {ALLOW}
+
+
+@pytest.mark.parametrize(
+    ("machine", "clone", "pair", "prlimit", "prctl", "fcntl", "ioctl"),
+    [("x86_64", 56, 53, 302, 157, 72, 16), ("aarch64", 220, 199, 261, 167, 25, 29)],
+)
+def test_arguments_decide_in_company(
+    machine: str, clone: int, pair: int, prlimit: int, prctl: int, fcntl: int, ioctl: int
+) -> None:
+    def judge(number: int, *arguments: int) -> int:
+        return _judge(machine, number, *arguments, alone=False)
+
+    threads = 0x003D0F00
+    assert judge(clone, threads) == ALLOW
+    assert {judge(clone, flags) for flags in (0x11, 0x4111, threads | 0x20000, 0x01200011)} == {EPERM}
+    assert {judge(pair, 1, kind) for kind in (1, 1 | 0x80000, 1 | 0x800)} == {ALLOW}
+    assert {judge(pair, family, kind) for family, kind in ((1, 2), (1, 5), (2, 1), (1, 2 | 0x80000))} == {EPERM}
+    assert {judge(prlimit, 0, 3, 0x1000), judge(prlimit, 0, 0, 0, 0x1000)} == {ALLOW}
+    assert {judge(prlimit, pid, which, 0, 0x1000) for pid in (1, 4711) for which in (0, 3)} == {EPERM}
+    assert judge(prlimit, 0, 0, 0x1000) == EPERM
+    assert {judge(prctl, option) for option in (1, 22)} == {EPERM}
+    assert {judge(prctl, option) for option in (2, 4, 15, 38)} == {ALLOW}
+    assert {judge(fcntl, 3, command) for command in (8, 10, 15, 1024, 1026)} == {EPERM}
+    assert {judge(fcntl, 3, command) for command in (0, 1, 2, 3, 4, 6, 9, 1030)} == {ALLOW}
+    assert {judge(ioctl, 3, request) for request in (0x5401, 0x541B, 0x5421)} == {ALLOW}
+    assert {judge(ioctl, 3, request) for request in (0x5412, 0x8901, 0x40086602)} == {EPERM}

@@ -1,0 +1,135 @@
+"""One process: how it is forked, what it may use, and what it gives up for good.
+
+Runs inside the sandbox: standard library only.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import resource
+import signal
+import struct
+
+# PyDLL keeps the GIL: a child of clone3 must not find it released.
+LIBC = ctypes.PyDLL(None, use_errno=True)
+
+_CLONE_PIDFD = 0x1000
+_CLONE_CHILD_SETTID, _CLONE_CHILD_CLEARTID = 0x01000000, 0x00200000
+_SYS_CLONE3 = 435  # the same number on every architecture
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS, _PR_GET_TID_ADDRESS = 1, 4, 38, 40
+_CAPABILITY_VERSION_3 = 0x20080522
+_OPEN_FILES = 64
+_SIGNALS = 256  # queued, and timers
+
+
+def check(result: int, what: str) -> None:
+    """Raise OSError for a C call of ``what`` that returned other than 0."""
+    if result:
+        code = ctypes.get_errno()
+        raise OSError(code, f"{what}: {os.strerror(code)}")
+
+
+def spawn(namespaces: int = 0) -> tuple[int, int]:
+    """Fork into new namespaces: (pid, pidfd) in the parent, (0, -1) in the child.
+
+    Only for a process with one thread.
+
+    Raises:
+        OSError: the kernel refused.
+    """
+    pidfd = ctypes.c_int(-1)
+    tid = ctypes.c_void_p()
+    flags = namespaces | _CLONE_PIDFD
+    # As the C library's fork does: its cached thread id must be the child's.
+    if LIBC.prctl(_PR_GET_TID_ADDRESS, ctypes.byref(tid), 0, 0, 0) == 0:
+        flags |= _CLONE_CHILD_SETTID | _CLONE_CHILD_CLEARTID
+    arguments = struct.pack("=8Q", flags, ctypes.addressof(pidfd), tid.value or 0, 0, signal.SIGCHLD, 0, 0, 0)
+    ctypes.pythonapi.PyOS_BeforeFork()
+    pid = LIBC.syscall(_SYS_CLONE3, arguments, ctypes.c_size_t(len(arguments)))
+    if pid == 0:
+        ctypes.pythonapi.PyOS_AfterFork_Child()
+        return 0, -1
+    code = ctypes.get_errno()
+    ctypes.pythonapi.PyOS_AfterFork_Parent()
+    if pid < 0:
+        raise OSError(code, f"clone3: {os.strerror(code)}")
+    return pid, pidfd.value
+
+
+def become_unprivileged(uid: int) -> None:
+    """Leave root for good, and every capability with it."""
+    os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
+    check(LIBC.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0), "prctl")  # else /proc/self stays root's
+
+
+def give_up_new_privileges() -> None:
+    """What this process or one that it starts executes gives it no privileges that it does not have."""
+    check(LIBC.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl")
+
+
+def drop_capabilities() -> None:
+    """Give up every capability in the current user namespace."""
+    header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
+    check(LIBC.capset(header, bytes(24)), "capset")
+
+
+def end_with_parent() -> None:
+    """Have the kernel kill this process when the one that forked it ends."""
+    check(LIBC.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0), "prctl")
+
+
+def be_first_to_go() -> None:
+    """Where the machine runs out of memory, the kernel ends this process before others."""
+    fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+    os.write(fd, b"1000")
+    os.close(fd)
+
+
+def set_limits(cpu_s: int, address_bytes: int, file_mb: int) -> None:
+    """Resource limits of one process, hard ones."""
+    limits = {
+        resource.RLIMIT_CPU: cpu_s,
+        resource.RLIMIT_AS: address_bytes,
+        resource.RLIMIT_FSIZE: file_mb << 20,
+        resource.RLIMIT_NOFILE: _OPEN_FILES,
+        # 1, not 0, keeps the kernel from starting a machine's own handler of core dumps as well: core(5)
+        resource.RLIMIT_CORE: 1 if resource.getrlimit(resource.RLIMIT_CORE)[1] else 0,
+        resource.RLIMIT_MEMLOCK: 0,
+        resource.RLIMIT_MSGQUEUE: 0,
+        resource.RLIMIT_SIGPENDING: _SIGNALS,
+        resource.RLIMIT_RTPRIO: 0,
+        resource.RLIMIT_NICE: 0,
+    }
+    for which, value in limits.items():
+        resource.setrlimit(which, (value, value))
+
+
+def limit_processes(processes: int) -> None:
+    """No more than so many processes and threads of the user in this user namespace, this one included.
+
+    The kernel exempts real root from it, which is why the server leaves root.
+    """
+    resource.setrlimit(resource.RLIMIT_NPROC, (max(processes, 1), max(processes, 1)))
+
+
+def limit_address_space(size: int) -> None:
+    """No more than ``size`` bytes of address space."""
+    resource.setrlimit(resource.RLIMIT_AS, (size, size))
+
+
+def address_space() -> int:
+    """Bytes of address space that this process has mapped."""
+    with open("/proc/self/statm", "rb") as file:
+        return int(file.read().split()[0]) * resource.getpagesize()
+
+
+def keep_only(fds: list[int]) -> None:
+    """Renumber ``fds`` to 0, 1, 2, ... and close every other descriptor."""
+    moved = [fcntl.fcntl(fd, fcntl.F_DUPFD, len(fds)) for fd in fds]  # out of the way of their targets
+    for target, fd in enumerate(moved):
+        os.dup2(fd, target)
+    os.closerange(len(fds), 1 << 20)

@@ -1,0 +1,171 @@
+"""The ways to isolate a fork server: namespaces by bubblewrap, or Landlock where those are forbidden.
+
+Each says how the server is started, and what isolates programs then. What is shown of this machine is what the base
+Python needs, packages that are asked for, and four devices: neither the project nor a home folder is there.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from cetd.sandbox import rooms
+from cetd.sandbox.confinement import DEVICES, UNPRIVILEGED_UID
+from cetd.sandbox.namespaces import FILES, JUDGING, PACKAGES
+from cetd.sandbox.packages import JUDGES, entries
+from cetd.sandbox.root import PythonFiles, SandboxUnavailable, python_files
+
+_PREFIX = "cetd-sandbox"
+
+Isolation = Literal["landlock", "namespaces", "cgroups"]
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How to start a server: the command up to Python's own arguments, and the environment (None: this process's).
+
+    ``landlock`` is what the server restricts its processes to, where nothing around it does; ``base`` a folder to be
+    removed when it has ended.
+    """
+
+    command: list[str]
+    environment: Mapping[str, str] | None = None
+    landlock: dict[str, Any] | None = None
+    base: str | None = None
+
+
+@dataclass(frozen=True)
+class Tier:
+    """A way to isolate: its name in the configuration, what it is made of, and what to do where it cannot be had.
+
+    ``prepare`` takes the Python to run inside and the distributions to show.
+    """
+
+    name: Isolation
+    words: str
+    remedy: str
+    prepare: Callable[[str, tuple[str, ...]], Launch] = field(repr=False)
+
+
+def tiers(least: Isolation) -> list[Tier]:
+    """Those that are at least as strong as ``least``, the strongest first."""
+    return [_NAMESPACES, _LANDLOCK] if least == "landlock" else [_NAMESPACES]
+
+
+def by_bubblewrap(python: str, requirements: tuple[str, ...]) -> Launch:
+    """A server in namespaces and a root of its own.
+
+    Raises:
+        SandboxUnavailable: bubblewrap is missing, or ``python`` does not run.
+        ValueError: a requirement is not met.
+    """
+    bwrap = shutil.which("bwrap")
+    if bwrap is None:
+        raise SandboxUnavailable("bubblewrap is not installed: install the package that has bwrap (bubblewrap)")
+    shown = {PACKAGES: entries(requirements), JUDGING: entries(JUDGES)}
+    packages = {f"{place}/{name}": path for place, found in shown.items() for name, path in found.items()}
+    files = python_files(python, tuple(packages.values()))
+    return Launch([*arguments(bwrap, files, packages, root=os.geteuid() == 0), files.executable])
+
+
+def arguments(bwrap: str, files: PythonFiles, packages: Mapping[str, str], *, root: bool) -> list[str]:
+    """The bubblewrap command line up to the command; ``packages`` are shown too (place inside -> path here).
+
+    As real root the user namespace is made by the server, once it has left root: bubblewrap would map root into it,
+    and root is exempt from the limit on processes.
+    """
+    command = [bwrap, "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
+    if root:
+        command += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
+    else:
+        command += ["--unshare-user", "--uid", "65534", "--gid", "65534", "--cap-drop", "ALL"]
+    command += ["--new-session", "--die-with-parent", "--as-pid-1", "--hostname", "sandbox", "--chdir", "/"]
+    # Parents that bubblewrap makes unasked are for their owner only, and the server does not stay the owner.
+    shown = (files.executable, *files.folders, *files.libraries, *DEVICES)
+    parents = {str(parent) for path in shown for parent in Path(path).parents}
+    for path in sorted(parents - {"/", *files.folders}):
+        command += ["--dir", path]
+    for path in files.folders:
+        command += ["--ro-bind", path, path]
+    for hidden in files.installed():
+        command += ["--tmpfs", hidden, "--remount-ro", hidden]
+    for path in (files.executable, *files.libraries):
+        command += ["--ro-bind", os.path.realpath(path), path]
+    for folder in (PACKAGES, JUDGING):
+        command += ["--dir", folder]
+    for place, path in packages.items():
+        command += ["--ro-bind", path, place]
+    for path in DEVICES:
+        command += ["--dev-bind", path, path]
+    command += ["--proc", "/proc", "--dir", "/tmp", "--dir", FILES, "--remount-ro", "/", "--clearenv"]
+    for name, value in files.environment().items():
+        command += ["--setenv", name, value]
+    return command
+
+
+def by_landlock(python: str, requirements: tuple[str, ...]) -> Launch:
+    """A server in the machine's own namespaces, whose processes may open next to nothing.
+
+    Raises:
+        SandboxUnavailable: ``python`` does not run.
+        ValueError: a requirement is not met.
+    """
+    required, judging = entries(requirements), entries(JUDGES)
+    files = python_files(python, (*required.values(), *judging.values()))
+    base = _make_base(UNPRIVILEGED_UID)
+    for place, found in ((PACKAGES, required), (JUDGING, judging)):
+        os.mkdir(base + place)
+        os.chmod(base + place, 0o755)
+        for name, path in found.items():
+            os.symlink(path, os.path.join(base + place, name))
+    hidden = {*files.installed(), *files.folders}
+    parts = (str(path) for folder in files.folders for path in Path(folder).iterdir() if str(path) not in hidden)
+    landlock = {
+        "base": base,
+        "readable": [*parts, *files.libraries, *required.values()],
+        "listed": [*files.folders, base + PACKAGES, base + JUDGING],
+        "for_judges": list(judging.values()),
+    }
+    return Launch([files.executable], files.environment(), landlock, base)
+
+
+def _make_base(uid: int) -> str:
+    """A folder that holds a folder for rooms; as root that one belongs to user ``uid``.
+
+    Takes away those of processes that were killed before they could.
+    """
+    parent = tempfile.gettempdir()
+    for entry in list(os.scandir(parent)):
+        ours = entry.name.startswith(f"{_PREFIX}-") and entry.stat(follow_symlinks=False).st_uid == os.geteuid()
+        if ours and not os.path.exists(f"/proc/{entry.name.split('-')[2]}"):
+            rooms.remove(entry.path)
+    base = tempfile.mkdtemp(prefix=f"{_PREFIX}-{os.getpid()}-", dir=parent)
+    os.chmod(base, 0o711)
+    os.mkdir(os.path.join(base, rooms.ROOMS), 0o700)
+    if os.geteuid() == 0:
+        os.chown(os.path.join(base, rooms.ROOMS), uid, uid)
+    return base
+
+
+_NAMESPACES = Tier(
+    "namespaces",
+    "namespaces, a root of their own, a system call filter, resource limits",
+    "allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces>0, "
+    "kernel.apparmor_restrict_unprivileged_userns=0; in a container a seccomp profile that permits them), or accept "
+    "less isolation with sandbox.isolation=landlock",
+    by_bubblewrap,
+)
+_LANDLOCK = Tier(
+    "landlock",
+    "Landlock, a system call filter, resource limits; missing are namespaces and a root of their own (what files there "
+    "are can be seen, not what is in them), a bound on what a run writes in all, and on its threads; what starts "
+    "processes, sends signals or changes modes and times of files fails",
+    "it takes Linux 6.2 or newer, Landlock among its security modules (lsm=landlock,...), and a Python that every user "
+    "may read",
+    by_landlock,
+)

@@ -1,0 +1,141 @@
+"""The tier of machines without namespaces: what a program can and cannot do there, and that nothing of it stays."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cetd.data.app import Suite
+from cetd.evaluation.sandbox_load import descendants
+from cetd.sandbox import landlock
+from cetd.sandbox.landlock import Landlock
+from cetd.sandbox.outcome import Outcome, Scored, Unscored
+from cetd.sandbox.sandbox import Sandbox
+from tests.cetd.sandbox.conftest import is_alive, limits, python_for_all
+
+TESTS = "from app import f\ndef test_it():\n    assert f() == {!r}\n"
+TESTS_OF_NONE = {"test_app.py": TESTS.format(None)}
+
+
+@pytest.fixture(scope="module")
+def landlocked() -> Iterator[Sandbox]:
+    """A sandbox that finds no bubblewrap."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", "/nowhere")
+        with Sandbox(limits(isolation="landlock"), python=python_for_all()) as sandbox:
+            yield sandbox
+
+
+def rooms() -> list[Path]:
+    return list(Path(tempfile.gettempdir()).glob(f"cetd-sandbox-{os.getpid()}-*/rooms/*"))
+
+
+def passed(outcome: Outcome) -> bool:
+    return isinstance(outcome, Scored) and outcome.passed == outcome.total == 1
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("return os.listdir('.'), os.getcwd() == os.environ['HOME'] == tempfile.gettempdir()", ([], True)),
+        ("return refused(os.listdir, '/'), refused(open, '/etc/hostname'), refused(open, os.__file__, 'a')", (13,) * 3),
+        ("return refused(os.listdir, '/proc/self'), refused(open, '/proc/self/environ')", (13, 13)),
+        ("return refused(os.listdir, '..'), refused(os.rmdir, os.getcwd()), refused(open, '../x', 'w')", (13,) * 3),
+        ("return refused(os.fork), refused(os.kill, os.getppid(), 0), refused(signal.raise_signal, 10)", (1, 1, 1)),
+        ("return refused(socket.socket), refused(socket.socketpair, socket.AF_UNIX, socket.SOCK_DGRAM)", (1, 1)),
+        ("a, b = socket.socketpair(); a.send(b'x'); return b.recv(1)", b"x"),
+        ("return refused(os.chmod, '.', 7), refused(os.utime, '.'), refused(os.setxattr, '.', 'a', b'')", (1,) * 3),
+        ("return refused(fcntl.fcntl, 1, fcntl.F_SETOWN, 1), refused(fcntl.ioctl, 1, 0x8901, bytes(4))", (1, 1)),
+        ("return refused(resource.prlimit, os.getppid(), resource.RLIMIT_NOFILE, (9, 9)), os.isatty(1)", (1, False)),
+        ("os.mkdir('a'); open('a/b', 'w'); os.rename('a/b', 'c'); os.symlink('c', 'd'); return len(os.listdir())", 3),
+        ("t = threading.Thread(target=print); t.start(); t.join(); return t.is_alive()", False),
+        ("return open('data.txt').read()", "of the app"),
+    ],
+)  # fmt: skip
+def test_a_program_has_its_room_and_nothing_else(landlocked: Sandbox, body: str, expected: object) -> None:
+    program = f"""
+import fcntl, os, resource, signal, socket, tempfile, threading
+def refused(call, *arguments):
+    try:
+        call(*arguments)
+    except OSError as error:
+        return error.errno
+def f():
+    {body}
+"""
+    suite = Suite({"test_app.py": TESTS.format(expected)}, files={"data.txt": b"of the app"})
+    if "data.txt" not in body:
+        suite = Suite(suite.tests)
+    outcome = landlocked.run({"app.py": program}, suite)
+    assert passed(outcome), outcome
+    assert len(rooms()) == 1  # the judge's, which waits for the next run
+
+
+@pytest.mark.sandbox
+def test_tests_can_start_no_process_either_and_pytest_suites_run(landlocked: Sandbox) -> None:
+    tests = """
+import os, pytest
+from app import f
+def test_it(tmp_path, monkeypatch):
+    (tmp_path / "x").write_text("y")
+    with pytest.raises(PermissionError):
+        os.fork()
+    with pytest.raises(PermissionError):
+        os.listdir("/")
+    assert f() == 1
+"""
+    for _ in range(2):
+        outcome = landlocked.run({"app.py": "def f(): return 1"}, Suite({"test_app.py": tests}, runner="pytest"))
+        assert passed(outcome), outcome
+
+
+@pytest.mark.sandbox
+def test_a_killed_server_takes_its_runs_along_and_leaves_no_room(landlocked: Sandbox) -> None:
+    server = landlocked.server_pid
+    assert server is not None
+    outcomes: list[Outcome] = []
+    program = {"app.py": "import time\ndef f(): time.sleep(60)\n"}
+    run = threading.Thread(target=lambda: outcomes.append(landlocked.run(program, TESTS_OF_NONE, timeout_s=90)))
+    run.start()
+    while len(descendants(server)) < 4:  # a slot, a judge, its tests and the program
+        time.sleep(0.005)
+    family = descendants(server)
+    os.kill(server, signal.SIGKILL)
+    run.join()
+    assert isinstance(outcomes[0], Unscored)
+    assert passed(landlocked.run({"app.py": "def f(): return None"}, TESTS_OF_NONE))
+    assert landlocked.server_pid != server
+    assert not [pid for pid in family if is_alive(pid)]
+    assert len(list(Path(tempfile.gettempdir()).glob(f"cetd-sandbox-{os.getpid()}-*"))) == 1
+
+
+def test_an_old_kernel_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for found, said in ((2, "there is 2"), (0, "there is none")):
+        monkeypatch.setattr(landlock, "version", lambda found=found: found)
+        with pytest.raises(OSError, match=rf"Landlock of version 3 \(Linux 6.2\) is needed, and {said}"):
+            Landlock([], [], [])
+
+
+def test_what_the_user_that_programs_run_as_may_not_read_is_named(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    (closed / "os.py").write_text("")
+    closed.chmod(0)
+    code = (
+        "import sys; from cetd.sandbox.confinement import Landlocked, Limits\n"
+        "Landlocked(Limits(1, 1, 1, 1), '/nowhere', [sys.argv[1]], [], [])"
+    )
+    command = [sys.executable, "-c", code, str(closed / "os.py")]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    closed.chmod(0o700)
+    assert "closed/os.py cannot be read by the unprivileged user that programs run as" in result.stderr
