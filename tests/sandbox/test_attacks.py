@@ -37,7 +37,7 @@ print(threading.active_count(), threading.stack_size(), gc.isenabled(), sys.getr
 print(sys.getswitchinterval(), sys.get_int_max_str_digits(), sys.path, sys.meta_path[1:], sys.path_hooks)
 print(sorted(sys.modules), sorted(vars(builtins)), sorted(os.environ.items()), os.uname().nodename, time.tzname)
 print([signal.getsignal(n) for n in range(1, 65)], signal.pthread_sigmask(0, []), signal.sigpending())
-print(signal.getitimer(signal.ITIMER_REAL), os.getpriority(os.PRIO_PROCESS, 0), os.sched_getaffinity(0))
+print(signal.getitimer(signal.ITIMER_REAL), os.getpriority(os.PRIO_PROCESS, 0), len(os.sched_getaffinity(0)))
 print([resource.getrlimit(n) for n in range(16)], os.sched_getscheduler(0), sys.gettrace(), sys.getprofile())
 print([fcntls(fd) for fd in range(4)], fcntl.fcntl(1, fcntl.F_GETPIPE_SZ))
 print(os.stat("/tmp").st_mode, stdlib(), random.random(), math.sqrt(4), math.pi, sorted([2, 1]), 0 == 41)

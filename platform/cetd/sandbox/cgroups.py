@@ -12,6 +12,7 @@ import contextlib
 import itertools
 import os
 import time
+import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ _PERIOD_US = 100_000
 _OWN_MB = 32  # what a slot and its judge take beside the tests
 _OWN_PROCESSES = 8
 _LEAVE_S = 1.0
+_ENDS_BYTES = 4096
 _counter = itertools.count()
 
 
@@ -52,6 +54,9 @@ class Group:
     def __init__(self, folders: Mapping[str, Path]) -> None:
         self.controllers = tuple(folders)
         self._folders = folders
+        self._ends = _open_ends(folders["memory"]) if "memory" in folders else None
+        if self._ends is not None:
+            weakref.finalize(self, os.close, self._ends)
 
     def open_doors(self) -> list[int]:
         """Descriptors through which a process joins, by writing 0 into each; the caller closes them."""
@@ -59,15 +64,13 @@ class Group:
 
     def killed(self) -> int:
         """Processes of the group that the kernel has ended for want of memory."""
-        folder = self._folders.get("memory")
-        if folder is None:
+        if self._ends is None:
             return 0
-        events = folder / "memory.events"
         try:
-            text = (events if events.exists() else folder / "memory.oom_control").read_text()
-        except FileNotFoundError:  # given back: the server has ended
+            lines = os.pread(self._ends, _ENDS_BYTES, 0).splitlines()
+        except OSError:  # given back: the server has ended
             return 0
-        return next((int(line.split()[1]) for line in text.splitlines() if line.startswith("oom_kill ")), 0)
+        return next((int(line.split()[1]) for line in lines if line.startswith(b"oom_kill ")), 0)
 
     def remove(self) -> None:
         """Give the group back; its processes are ending. One that does not end leaves it to the next sandbox."""
@@ -75,6 +78,12 @@ class Group:
         for folder in set(self._folders.values()):
             while not _removed(folder) and time.monotonic() < until:
                 time.sleep(0.005)  # the kernel says nothing when the last process has left
+
+
+def _open_ends(folder: Path) -> int:
+    """Where the kernel counts what it has ended."""
+    events = folder / "memory.events"
+    return os.open(events if events.exists() else folder / "memory.oom_control", os.O_RDONLY | os.O_CLOEXEC)
 
 
 def make_groups(count: int, bounds: Bounds) -> list[Group]:

@@ -153,8 +153,11 @@ def _state(path: str) -> tuple[int, ...]:
 def _tidied(room: str, before: dict[str, tuple[int, ...]]) -> bool:
     """Remove what the tests of a run left behind; whether all is as it was before."""
     try:
-        for path in sorted(_files(room).keys() - before.keys(), reverse=True):  # what a folder holds comes before it
-            os.rmdir(path) if os.path.isdir(path) and not os.path.islink(path) else os.remove(path)
-        return _files(room) == before
+        found = _files(room)
+        if left := sorted(found.keys() - before.keys(), reverse=True):  # what a folder holds comes before it
+            for path in left:
+                os.rmdir(path) if os.path.isdir(path) and not os.path.islink(path) else os.remove(path)
+            found = _files(room)
+        return found == before
     except (OSError, RecursionError):  # os.walk of a folder within a folder within ...
         return False

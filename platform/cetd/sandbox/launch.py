@@ -26,6 +26,7 @@ _INSIDE = (
     "encoding",
     "protocol",
     "process",
+    "processors",
     "seccomp",
     "namespaces",
     "landlock",
@@ -47,17 +48,31 @@ _INSIDE = (
     "slot",
     "server",
 )
+# No installed packages, nothing written; and what all forks copy is kept small, here and by what follows.
+_OPTIONS = ("-P", "-s", "-S", "-B", "-X", "utf8", "-X", "no_debug_ranges")
+# Compiles the modules, and starts over with the code alone: what compiling leaves behind would lie between all else.
 _BOOT = """
-import json, sys, types
-with open(int(sys.argv[1]), encoding="utf-8") as file:
-    bundle = json.load(file)
+import marshal, os, sys, types
+if sys.argv[2] == "text":
+    import json
+    with open(int(sys.argv[1]), encoding="utf-8") as file:
+        bundle = json.load(file)
+    codes = [(name, compile(text, f"<{name}>", "exec", dont_inherit=True)) for name, text in bundle["modules"]]
+    fd = os.memfd_create("bundle", 0)
+    with open(os.dup(fd), "wb") as file:
+        marshal.dump((codes, bundle["config"]), file)
+    os.lseek(fd, 0, os.SEEK_SET)
+    os.execv(sys.executable, [*sys.orig_argv[:-2], str(fd), "code"])
+with open(int(sys.argv[1]), "rb") as file:
+    codes, config = marshal.load(file)
 for package in ("cetd", "cetd.sandbox"):
     sys.modules[package] = types.ModuleType(package)
-for name, text in bundle["modules"]:
+for name, code in codes:
     module = sys.modules["cetd.sandbox." + name] = types.ModuleType("cetd.sandbox." + name)
     setattr(sys.modules["cetd.sandbox"], name, module)
-    exec(compile(text, f"<{name}>", "exec", dont_inherit=True), module.__dict__)
-sys.modules["cetd.sandbox.server"].main(bundle["config"])
+    exec(code, module.__dict__)
+del codes, code
+sys.modules["cetd.sandbox.server"].main(config)
 """
 _START_S = 30.0
 _STOP_S = 5.0
@@ -108,7 +123,21 @@ class ServerProcess:
         doors = [group.open_doors() for group in self.groups.values()]
         bundle = _memory_file("bundle", _bundle(limits, launch, slots, doors, lifeline))
         self._log = os.memfd_create("log")
-        command = [*launch.command, "-P", "-s", "-S", "-B", "-X", "utf8", "-c", _BOOT, str(bundle)]
+        command = [
+            *launch.command,
+            "-P",
+            "-s",
+            "-S",
+            "-B",
+            "-X",
+            "utf8",
+            "-X",
+            "no_debug_ranges",
+            "-c",
+            _BOOT,
+            str(bundle),
+            "text",
+        ]
         self._process: subprocess.Popen[bytes] | None = None
         self._failure: OSError | None = None
         self.last_words = ""

@@ -11,7 +11,6 @@ import gc
 import os
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from cetd.sandbox.program_modules import RemoteFinder
@@ -39,9 +38,9 @@ class PytestRunner:
         pytest.main(self._arguments)  # of an empty folder: loads all that a session loads, once for all forks
         self._arguments += job["arguments"]
         for path, content in {**job["files"], **job["tests"]}.items():
-            target = Path(root, path)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass"))
+            os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+            with open(path, "wb") as file:
+                file.write(content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass"))
         self._programs = RemoteFinder(job["program_paths"], job["tests"])
         sys.meta_path.insert(0, self._programs)  # pyright: ignore[reportArgumentType]
         self._programs.forget()

@@ -14,6 +14,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import struct
+from collections.abc import Iterable
 
 from cetd.sandbox.process import LIBC, check, give_up_new_privileges
 
@@ -178,8 +179,14 @@ def _allow_among(index: int, *values: int) -> list[Instruction]:
 
 
 def _deny_among(index: int, *values: int) -> list[Instruction]:
-    last = len(values) - 1
-    return [_argument(index), *((_JUMP_EQ, last - at, int(at == last), value) for at, value in enumerate(values))]
+    return [_argument(index), *_through_if_among(values)]
+
+
+def _through_if_among(values: Iterable[int]) -> list[Instruction]:
+    """Go on with what follows where what is loaded is one of ``values``, else with what follows that."""
+    *others, last = values
+    count = len(others)
+    return [*((_JUMP_EQ, count - at, 0, value) for at, value in enumerate(others)), (_JUMP_EQ, 0, 1, last)]
 
 
 # prlimit64(pid, which, new, old) with a new limit: its address is not null in one half or the other.
@@ -216,9 +223,9 @@ def assemble(machine: str, *, alone: bool = True) -> bytes:
         (_JUMP_GE, 0, 1, _FIRST_UNKNOWN),
         (_RETURN, 0, 0, unknown),
     ]
-    for numbers in DENIED.values() if alone else (DENIED | DENIED_IN_COMPANY).values():
-        if (number := numbers[column]) is not None:
-            program += [(_JUMP_EQ, 0, 1, number), (_RETURN, 0, 0, deny)]
+    denied = DENIED if alone else DENIED | DENIED_IN_COMPANY
+    program += _through_if_among(number for numbers in denied.values() if (number := numbers[column]) is not None)
+    program += [(_RETURN, 0, 0, deny)]
     program += [(_JUMP_EQ, 0, 1, _CLONE3[column]), (_RETURN, 0, 0, unknown)]
     rules = [
         (_CLONE, _allow_if(0, _NEW_NAMESPACES, 0) if alone else _allow_if(0, _NEW_NAMESPACES | _THREAD, _THREAD)),

@@ -18,6 +18,7 @@ from typing import Any
 
 from cetd.sandbox import process
 from cetd.sandbox.confinement import Landlocked, Limits, Namespaces
+from cetd.sandbox.processors import Processors
 from cetd.sandbox.slot import Slot, as_child
 
 # Loaded once, so that programs and tests that import them start at once; what they map, every fork has to copy.
@@ -54,11 +55,12 @@ def main(config: dict[str, Any]) -> None:
     confinement = Landlocked(limits, **landlock) if landlock else Namespaces(limits)
     process.end_with_parent()
     sys.path.append(confinement.packages)
+    slots: list[int] = config["slots"]
+    processors = Processors(len(slots))
     gc.collect()
     gc.freeze()  # keeps collections in the forks from copying shared pages
     ends = select.poll()
     ends.register(config["lifeline"], select.POLLIN)
-    slots: list[int] = config["slots"]
     doors: list[list[int]] = config["doors"]
     for slot, own_doors in zip(slots, doors, strict=True):
         pid, pidfd = process.spawn()
@@ -69,7 +71,8 @@ def main(config: dict[str, Any]) -> None:
             for other in (*slots, *(door for some in doors for door in some)):
                 if other != slot:
                     os.close(other)
-            as_child(Slot(socket.socket(fileno=slot), confinement).serve)
+            processors.serve(slots.index(slot))
+            as_child(Slot(socket.socket(fileno=slot), confinement, processors).serve)
         ends.register(pidfd, select.POLLIN)
     for fd in (*slots, *(door for some in doors for door in some)):
         os.close(fd)

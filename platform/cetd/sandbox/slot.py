@@ -18,17 +18,21 @@ from typing import Any
 
 from cetd.sandbox import candidate, judge, process
 from cetd.sandbox.confinement import Confinement
+from cetd.sandbox.processors import Processors
 from cetd.sandbox.protocol import START_FDS, Done, Start
 
 _EXIT_GRACE_S = 0.05
+# How long a run keeps to one processor.
+_SHORT_S = 0.1
 
 
 class Slot:
     """Serves runs, one at a time, from ``control``."""
 
-    def __init__(self, control: socket.socket, confinement: Confinement) -> None:
+    def __init__(self, control: socket.socket, confinement: Confinement, processors: Processors) -> None:
         self._control = control
         self._confinement = confinement
+        self._processors = processors
         self._judge: _Judge | None = None
 
     def serve(self) -> None:
@@ -47,6 +51,7 @@ class Slot:
         started = time.monotonic()
         gone = self._dismiss_unless(start.suite)
         self._judge = served = self._judge or _Judge(start.suite, self._confinement)
+        self._processors.enter(served.pid)
         judge_end, candidate_end = socket.socketpair()
         room = self._confinement.make_room()
         pid, pidfd = process.spawn(self._confinement.candidate_namespaces)
@@ -59,6 +64,8 @@ class Slot:
         for fd in fds.values():
             os.close(fd)
 
+        if not readable(served.line.fileno(), min(start.timeout_s, _SHORT_S)):
+            self._processors.leave(pid, served.pid)
         timed_out = not readable(served.line.fileno(), start.timeout_s - (time.monotonic() - started))
         answer = b"" if timed_out else served.answer()
         # A candidate that is about to be gone is let go, for its own exit status.
@@ -75,6 +82,7 @@ class Slot:
         _, candidate_status, usage = os.wait4(pid, 0)  # the kernel waits for the whole PID namespace
         os.close(pidfd)
         self._confinement.remove_room(room)
+        self._processors.leave()
         wall_s, cpu_s = time.monotonic() - started, usage.ru_utime + usage.ru_stime
         return Done(start.run, timed_out, killed, candidate_status, judge_status, wall_s, cpu_s, usage.ru_maxrss)
 
@@ -99,8 +107,8 @@ class _Judge:
         self.suite = suite
         self.line, theirs = socket.socketpair()
         self._confinement, self._room = confinement, confinement.make_room()
-        self._pid, pidfd = process.spawn(confinement.judge_namespaces)
-        if self._pid == 0:
+        self.pid, pidfd = process.spawn(confinement.judge_namespaces)
+        if self.pid == 0:
             as_child(self._start, theirs.fileno())
         theirs.close()
         os.close(pidfd)
@@ -118,12 +126,12 @@ class _Judge:
 
     def kill(self) -> None:
         """Kill it, if it is still there."""
-        os.kill(self._pid, signal.SIGKILL)
+        os.kill(self.pid, signal.SIGKILL)
         self.line.close()
 
     def reap(self) -> int:
         """Wait until nothing is left of it; its wait status."""
-        _, status = os.waitpid(self._pid, 0)
+        _, status = os.waitpid(self.pid, 0)
         self._confinement.remove_room(self._room)
         return status
 
