@@ -101,11 +101,12 @@ class Decoder(nn.Module):
         self.apply(_initialise)
         number_sites(self)
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+    def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None, of: Tensor | None = None) -> Tensor:
         """Logits (batch, position, vocabulary) of the token after each of ``input_ids`` (batch, position).
 
         ``attention_mask`` (batch, position) is true (or 1) where there is a token; None means everywhere. Positions
-        count from the row's start, padding included, as Hugging Face counts them.
+        count from the row's start, padding included, as Hugging Face counts them. Given ``of`` (positions,), indices
+        into the rows one after another, logits (positions, vocabulary) of those alone.
 
         Raises:
             ValueError: the sequence is longer than ``max_positions``.
@@ -133,6 +134,8 @@ class Decoder(nn.Module):
             else:
                 hidden = layer(hidden, rotations, mask)
         hidden = self.norm(hidden)
+        if of is not None:
+            hidden = hidden.flatten(0, 1).index_select(0, of)
         return functional.linear(hidden, self.embed_tokens.weight) if self.lm_head is None else self.lm_head(hidden)
 
     def _rotations(self, length: int, hidden: Tensor) -> Rotations:

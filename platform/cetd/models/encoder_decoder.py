@@ -171,12 +171,16 @@ class EncoderDecoder(nn.Module):
         self.apply(self._initialise)
         number_sites(self)
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, decoder_input_ids: Tensor) -> Tensor:
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, decoder_input_ids: Tensor, of: Tensor | None = None
+    ) -> Tensor:
         """Logits (batch, target, vocabulary) of the token after each of ``decoder_input_ids`` (batch, target).
 
-        ``input_ids`` and ``attention_mask`` are (batch, source); the mask is true (or 1) where there is a token.
+        ``input_ids`` and ``attention_mask`` are (batch, source); the mask is true (or 1) where there is a token. Given
+        ``of`` (positions,), indices into the targets' rows one after another, logits (positions, vocabulary) of those
+        alone.
         """
-        return self.decode(decoder_input_ids, self.encode(input_ids, attention_mask), attention_mask)
+        return self.decode(decoder_input_ids, self.encode(input_ids, attention_mask), attention_mask, of)
 
     def encode(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """States (batch, source, d_model)."""
@@ -184,13 +188,15 @@ class EncoderDecoder(nn.Module):
         bias = self.encoder.positions(length, length) + self.masking(attention_mask)
         return self.encoder(self.embedding(input_ids), bias)
 
-    def decode(self, decoder_input_ids: Tensor, states: Tensor, attention_mask: Tensor) -> Tensor:
-        """Logits (batch, target, vocabulary) given the encoder's states."""
+    def decode(
+        self, decoder_input_ids: Tensor, states: Tensor, attention_mask: Tensor, of: Tensor | None = None
+    ) -> Tensor:
+        """Logits (batch, target, vocabulary), or of some positions, given the encoder's states."""
         length = decoder_input_ids.shape[1]
         future = torch.ones(length, length, dtype=torch.bool, device=states.device).triu(1)
         bias = self.decoder.positions(length, length).masked_fill(future, torch.finfo(states.dtype).min)
-        hidden = self.embedding(decoder_input_ids)
-        return self.head(self.decoder(hidden, bias, states, self.masking(attention_mask)))
+        hidden = self.decoder(self.embedding(decoder_input_ids), bias, states, self.masking(attention_mask))
+        return self.head(hidden if of is None else hidden.flatten(0, 1).index_select(0, of))
 
     def head(self, hidden: Tensor) -> Tensor:
         """Logits of the decoder's output; a tied head scales it by d_model**-0.5, as T5 does."""

@@ -58,12 +58,13 @@ def summed_loss(forward: Callable[..., Tensor], batch: Batch, first: int = 0, gr
     """Cross-entropy summed over the learned tokens of a batch, each by its example's weight.
 
     Args:
-        forward: gives logits (batch, position, vocabulary), or the share of the vocabulary that begins at ``first``
-            where ``group`` holds the others.
+        forward: a model; its logits are of the whole vocabulary, or of the share that begins at ``first`` where
+            ``group`` holds the others.
     """
-    learned = batch.targets != IGNORED
-    losses = cross_entropy(forward(*batch.inputs)[learned], batch.targets[learned], first, group)
-    return (losses * batch.weights[:, None].expand_as(batch.targets)[learned]).sum()
+    learned = (batch.targets != IGNORED).flatten().nonzero()[:, 0]
+    weights = batch.weights[:, None].expand_as(batch.targets).flatten()[learned]
+    logits = forward(*batch.inputs, of=learned)
+    return (cross_entropy(logits, batch.targets.flatten()[learned], first, group) * weights).sum()
 
 
 def padded(rows: Sequence[Sequence[int]], value: int) -> Tensor:

@@ -54,11 +54,9 @@ def operations_per_example(
     """Floating-point operations of training on one example, forward and backward."""
     if isinstance(model, EncoderDecoderConfig):
         layers = _encoder_decoder(model, input_tokens, output_tokens)
-        positions = output_tokens
     else:
-        positions = input_tokens + output_tokens - 1
-        layers = _decoder(model, positions)
-    head = 2 * model.vocab_size * model.d_model * positions
+        layers = _decoder(model, input_tokens + output_tokens - 1)
+    head = 2 * model.vocab_size * model.d_model * output_tokens
     return 3 * (layers + head) + (layers if recompute else 0)
 
 

@@ -117,16 +117,19 @@ def feed_forward(run: Pass, d_model: int, positions: int, units: int, matrices: 
 class Head:
     """Bytes of the final norm, the logits and the loss: ``kept``, and ``transient`` on top in the loss's backward.
 
-    The loss is over ``learned`` of the positions, all where it is None.
+    Logits are of the ``learned`` positions alone, all where it is None.
     """
 
     def __init__(self, run: Pass, d_model: int, positions: int, vocabulary: int, learned: int | None = None) -> None:
-        logits = FULL * run.rows * (positions if learned is None else learned) * vocabulary
-        self.kept = norm(run, d_model, positions) + _read(run, d_model, positions, 1) + logits
-        every = run.width * run.rows * positions * vocabulary
+        learned = positions if learned is None else learned
+        logits = FULL * run.rows * learned * vocabulary
+        self.kept = (
+            norm(run, d_model, positions) + _read(run, d_model, learned, 1) + INDEX * run.rows * learned + logits
+        )
+        gradient = run.width * run.rows * learned * vocabulary
         weight_gradient = (FULL + (run.width if run.cast else 0)) * d_model * vocabulary
         # Log-probabilities are kept; their gradient, and that of the logits from it.
         loss = 2 * logits
-        # The gradient of all positions from that of the learned ones, then that of the head's matrix.
-        product = max(every, every + weight_gradient - logits)
+        # The logits' gradient in the precision of the product, then that of the head's matrix.
+        product = max(gradient, gradient + weight_gradient - logits)
         self.transient = max(loss, product)

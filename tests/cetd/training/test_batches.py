@@ -61,3 +61,21 @@ def test_an_example_counts_by_its_weight(kind):
     alone = [summed_loss(model, make_batch(model.config, [Example(e.prompt, e.completion)])) for e in (light, heavy)]
     together = summed_loss(model, make_batch(model.config, [light, heavy]))
     assert together.item() == pytest.approx(0.5 * alone[0].item() + 2.0 * alone[1].item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["encoder-decoder", "decoder"])
+def test_logits_are_computed_of_the_learned_positions_alone(kind):
+    model = small(kind).eval()
+    batch = make_batch(model.config, [Example((3, 4, 5), (20, EOS_ID)), Example((6,), (21, 22, EOS_ID))])
+    shapes = []
+
+    def forward(*inputs: Tensor, of: Tensor) -> Tensor:
+        logits = model(*inputs, of=of)
+        shapes.append(logits.shape)
+        assert torch.allclose(logits, model(*inputs).flatten(0, 1)[of], atol=1e-6)
+        return logits
+
+    loss = summed_loss(forward, batch)
+    assert shapes == [(5, 32)]
+    everywhere = functional.cross_entropy(model(*batch.inputs).flatten(0, 1), batch.targets.flatten(), reduction="sum")
+    assert loss.item() == pytest.approx(everywhere.item(), rel=1e-5)
