@@ -1,5 +1,5 @@
 """python -m jobs.apps import PATH [-o FOLDER] [--json]
-python -m jobs.apps check PATH [--runs 3] [--json]
+python -m jobs.apps check PATH [--runs 3] [--isolation namespaces] [--json]
 python -m jobs.apps show PATH [APP] [--json]
 python -m jobs.apps run PATH [APP] --program FILE [--json]
 python -m jobs.apps make --package textwrap -o FOLDER [field=value …]
@@ -23,7 +23,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, track
@@ -70,26 +70,34 @@ def main(argv: list[str] | None = None) -> None:
     making.add_argument("--config", type=Path, help="a recipe, such as configs/apps/stdlib-40.yaml")
     making.add_argument("-o", "--out", type=Path, required=True, help="folder to write app folders into")
     making.add_argument("overrides", nargs="*", metavar="field=value", help="overrides of the recipe")
+    for command in (checking, running, making):
+        command.add_argument(
+            "--isolation",
+            choices=get_args(SandboxConfig.model_fields["isolation"].annotation),
+            default=SandboxConfig().isolation,
+            help="the least to run programs under (%(default)s); see README, Security",
+        )
     for command in (reading, checking, showing, running):
         command.add_argument("path", type=Path, help="where the apps are")
         command.add_argument("--json", action="store_true", help="print JSON")
     for command in (showing, running):
         command.add_argument("app", nargs="?", help="which of them, where there are several")
     arguments = parser.parse_args(argv)
+    limits = SandboxConfig(isolation=getattr(arguments, "isolation", SandboxConfig().isolation))
     with one_line_errors():
         match arguments.command:
             case "import":
                 fit = import_apps(arguments.path, arguments.out, as_json=arguments.json)
             case "check":
-                fit = check(arguments.path, arguments.runs, as_json=arguments.json)
+                fit = check(arguments.path, arguments.runs, limits, as_json=arguments.json)
             case "make":
                 package = [f"package={arguments.package}"] if arguments.package else []
                 recipe = configuration.load(RecipeConfig, arguments.config, [*package, *arguments.overrides])
-                fit = make_apps(recipe, arguments.out)
+                fit = make_apps(recipe, arguments.out, limits)
             case "show":
                 fit = show(_one(arguments.path, arguments.app), as_json=arguments.json)
             case _:
-                fit = run(_one(arguments.path, arguments.app), arguments.program, as_json=arguments.json)
+                fit = run(_one(arguments.path, arguments.app), arguments.program, limits, as_json=arguments.json)
     if not fit:
         raise SystemExit(UNFIT)
 
@@ -127,10 +135,10 @@ def import_apps(path: Path, out: Path | None, *, as_json: bool) -> bool:
     return True
 
 
-def check(path: Path, runs: int, *, as_json: bool) -> bool:
+def check(path: Path, runs: int, limits: SandboxConfig, *, as_json: bool) -> bool:
     """Run each reference ``runs`` times and print which apps are fit; True where all are."""
     apps = read(path)
-    with _sandbox(apps) as sandbox:
+    with _sandbox(apps, limits) as sandbox:
         chunks = [apps[start : start + 8] for start in range(0, len(apps), 8)]
         tracked = track(chunks, "running references", console=aside, transient=True, disable=not aside.is_terminal)
         admission = Admission.of(admit(chunk, sandbox, runs) for chunk in tracked)
@@ -158,13 +166,13 @@ def check(path: Path, runs: int, *, as_json: bool) -> bool:
     return not reasons
 
 
-def make_apps(recipe: RecipeConfig, out: Path) -> bool:
+def make_apps(recipe: RecipeConfig, out: Path, limits: SandboxConfig) -> bool:
     """Make apps out of real code and print what became of each function; True where there are any apps."""
     from cetd.data.recorded.making import Dropped, Made, make
 
     columns = TextColumn("{task.description:<42}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     with (
-        Sandbox(SandboxConfig()) as sandbox,
+        Sandbox(limits) as sandbox,
         Progress(*columns, console=aside, transient=True, disable=not aside.is_terminal) as shown,
     ):
         bars: dict[tuple[str, str], TaskID] = {}
@@ -211,13 +219,13 @@ def show(app: App, *, as_json: bool) -> bool:
     return True
 
 
-def run(app: App, program: Path, *, as_json: bool) -> bool:
+def run(app: App, program: Path, limits: SandboxConfig, *, as_json: bool) -> bool:
     """Test ``program`` as a reconstruction is tested, and print what it came to; True where all tests pass.
 
     What counts are the tests that the reference passes, so that one runs first.
     """
     texts = _program(app, program)
-    with _sandbox([app]) as sandbox:
+    with _sandbox([app], limits) as sandbox:
         admission = admit([app], sandbox, 1)
         measured = admission.apps[0] if admission.apps else app
         outcome = sandbox.run(texts, measured.suite, measured.timeout_s)
@@ -282,8 +290,8 @@ def _one(path: Path, app_id: str | None) -> App:
     return apps[app_id]
 
 
-def _sandbox(apps: Sequence[App]) -> Sandbox:
-    return Sandbox(SandboxConfig(), sorted({name for app in apps for name in app.requirements}))
+def _sandbox(apps: Sequence[App], limits: SandboxConfig) -> Sandbox:
+    return Sandbox(limits, sorted({name for app in apps for name in app.requirements}))
 
 
 def _summary(app: App) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import pytest
 
 from cetd.data.apps import read_apps
 from jobs import apps as job
+from tests.cetd.sandbox.conftest import python_for_all
 
 EXAMPLE = Path("configs/apps/example-clamp")
 WRONG = "def clamp(value, low, high):\n    return value\n"
@@ -111,3 +112,13 @@ def test_wrong_input_ends_with_one_line(
 
 def test_of_several_apps_one_has_to_be_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert "apps; name one of them: train-00000, " in refused(capsys, "show", "configs/feedback/tiny.yaml")
+
+
+@pytest.mark.sandbox
+def test_less_isolation_has_to_be_asked_for(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))  # where there is no bubblewrap
+    assert "or accept isolation=landlock" in refused(capsys, "check", EXAMPLE)
+    monkeypatch.setattr("cetd.sandbox.sandbox.base_python", python_for_all)
+    assert printed(capsys, "check", EXAMPLE, "--isolation", "landlock")

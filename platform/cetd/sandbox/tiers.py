@@ -66,7 +66,9 @@ def by_bubblewrap(python: str, requirements: tuple[str, ...]) -> Launch:
     """
     bwrap = shutil.which("bwrap")
     if bwrap is None:
-        raise SandboxUnavailable("bubblewrap is not installed: install the package that has bwrap (bubblewrap)")
+        raise SandboxUnavailable(
+            "bubblewrap is not installed: install the package that has bwrap (bubblewrap), or accept isolation=landlock"
+        )
     shown = {PACKAGES: entries(requirements), JUDGING: entries(JUDGES)}
     packages = {f"{place}/{name}": path for place, found in shown.items() for name, path in found.items()}
     files = python_files(python, tuple(packages.values()))
@@ -157,7 +159,7 @@ _NAMESPACES = Tier(
     "namespaces, a root of their own, a system call filter, resource limits",
     "allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces>0, "
     "kernel.apparmor_restrict_unprivileged_userns=0; in a container a seccomp profile that permits them), or accept "
-    "less isolation with sandbox.isolation=landlock",
+    "isolation=landlock",
     by_bubblewrap,
 )
 _LANDLOCK = Tier(
