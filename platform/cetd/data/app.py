@@ -33,7 +33,8 @@ class Suite:
     its ``arguments``; of a script suite those name the files that are run. ``files`` are there for program and tests,
     read-only. Where ``expected`` names tests, just those count: one that did not run is an error. ``modules`` are the
     paths of what tests import from a program (none: all that it has), so that no other file of a program stands in for
-    a module of the tests or of the standard library.
+    a module of the tests or of the standard library. At the places named in ``plain`` (see cetd.sandbox.kinds) a
+    program has to have plain data.
     """
 
     tests: Mapping[str, str]
@@ -42,6 +43,7 @@ class Suite:
     files: Mapping[str, bytes] = field(default_factory=dict)
     expected: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
+    plain: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ class App:
     """Sources, tests and interface of an app; texts by relative path.
 
     ``reference`` is a program that passes the tests, by default the source itself; ``test_ids`` are those it passed
-    when the app was admitted (none before that). ``requirements`` name distributions that program and tests import.
+    when the app was admitted, ``plain`` the places where it had plain data (none before that). ``requirements`` name
+    distributions that program and tests import.
     """
 
     app_id: str
@@ -63,6 +66,7 @@ class App:
     files: Mapping[str, bytes] = field(default_factory=dict)
     requirements: tuple[str, ...] = ()
     test_ids: tuple[str, ...] = ()
+    plain: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.reference:
@@ -71,7 +75,8 @@ class App:
     @property
     def suite(self) -> Suite:
         """The tests as the sandbox runs them."""
-        return Suite(self.tests, self.runner, self.arguments, self.files, self.test_ids, tuple(sorted(self.reference)))
+        modules = tuple(sorted(self.reference))
+        return Suite(self.tests, self.runner, self.arguments, self.files, self.test_ids, modules, self.plain)
 
     @property
     def source_text(self) -> str:

@@ -46,6 +46,7 @@ def outcome_key(program: str, app: App, limits: SandboxConfig) -> str:
     bounds = {name: getattr(limits, name) for name in LIMITS} | {"app_timeout_s": app.timeout_s}
     files = {path: blake2b(data).hexdigest() for path, data in app.files.items()}
     suite = [dict(app.tests), app.runner, app.arguments, files, app.test_ids, sorted(app.reference), app.requirements]
+    suite.append(app.plain)
     return _digest("outcome", program, app.interface.module, suite, bounds)
 
 

@@ -50,7 +50,10 @@ class Admission:
     def record(self) -> dict[str, Any]:
         """What a run keeps of it, as plain data; see :func:`measured`."""
         return {
-            "measured": {app.app_id: {"timeout_s": app.timeout_s, "test_ids": app.test_ids} for app in self.apps},
+            "measured": {
+                app.app_id: {"timeout_s": app.timeout_s, "test_ids": app.test_ids, "plain": app.plain}
+                for app in self.apps
+            },
             "quarantined": {one.app_id: one.reason for one in self.quarantined},
             "test_runs": self.test_runs,
             "flips": self.flips,
@@ -73,14 +76,18 @@ class Admission:
 def measured(apps: Iterable[App], record: Mapping[str, Any]) -> list[App]:
     """Of ``apps`` those that were admitted, by a record, with what was measured."""
     found = ((app, record["measured"].get(app.app_id)) for app in apps)
-    return [replace(app, timeout_s=of["timeout_s"], test_ids=tuple(of["test_ids"])) for app, of in found if of]
+    return [
+        replace(app, timeout_s=of["timeout_s"], test_ids=tuple(of["test_ids"]), plain=tuple(of["plain"]))
+        for app, of in found
+        if of
+    ]
 
 
 def admit(apps: Sequence[App], sandbox: Sandbox, runs: int, *, floor_s: float = 1.0, factor: float = 10.0) -> Admission:
     """Run each app's reference ``runs`` times; apps stay in the order given.
 
-    Admitted apps have ``timeout_s = max(floor_s, factor * slowest run)``, in seconds, and as ``test_ids`` the tests
-    that count from then on.
+    Admitted apps have ``timeout_s = max(floor_s, factor * slowest run)``, in seconds, as ``test_ids`` the tests that
+    count from then on, and as ``plain`` where a program has to have plain data because the reference has.
 
     Raises:
         ValueError: ``runs`` is not positive.
@@ -96,7 +103,9 @@ def admit(apps: Sequence[App], sandbox: Sandbox, runs: int, *, floor_s: float = 
         passed = [outcome for outcome in outcomes if isinstance(outcome, Scored)]
         timeout_s = max(floor_s, factor * max(outcome.seconds for outcome in passed))
         test_ids = tuple(test.test_id for test in passed[0].tests)
-        return Admission((replace(app, timeout_s=timeout_s, test_ids=test_ids),), (), (telling,), *_noise(outcomes))
+        plain = tuple(sorted(set.intersection(*(set(outcome.plain) for outcome in passed))))
+        admitted = replace(app, timeout_s=timeout_s, test_ids=test_ids, plain=plain)
+        return Admission((admitted,), (), (telling,), *_noise(outcomes))
 
     with ThreadPoolExecutor(sandbox.slots) as pool:
         return Admission.of(pool.map(judge, apps))

@@ -13,7 +13,7 @@ import os
 import signal
 import socket
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cetd.sandbox.confinement import Confinement
@@ -39,8 +39,8 @@ _FROM_OUTSIDE = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal
 def main(line: socket.socket, confinement: Confinement, room: str) -> None:
     """Judge runs of one app until ``line`` closes; each message on it brings the descriptors of a run.
 
-    The tests are read with the first run. The verdict is the encoding of (state, reason, results); state is done, tests
-    (the app's fault), or an Abort's.
+    The tests are read with the first run. The verdict is the encoding of (state, reason, results, places of plain
+    data); state is done, tests (the app's fault), or an Abort's.
     """
     confinement.lock_in_judge()
     suite: _Suite | None = None
@@ -66,6 +66,7 @@ class _Suite:
         self._confinement = confinement
         self._room = room
         self._own_modules = set(module_names(job["tests"]))
+        self._plain_only: tuple[str, ...] = job["plain"]
         self._runner = PytestRunner(job, room, confinement.judging) if job["runner"] == "pytest" else ScriptRunner(job)
         self._files = _files(room)
 
@@ -76,7 +77,7 @@ class _Suite:
         program's doing, but for signals from outside: the tests are those that its app's reference has passed.
         """
         with socket.socket(fileno=os.dup(channel_fd)) as channel:
-            remote = Remote(channel, self._own_modules)
+            remote = Remote(channel, self._own_modules, self._plain_only)
             try:
                 remote.wait_until_ready()
             except Abort as abort:
@@ -97,7 +98,7 @@ class _Suite:
 
     def _run(self, remote: Remote, verdict_fd: int) -> bytes:
         try:
-            verdict = _encoded("done", "", self._runner.run(remote))
+            verdict = _encoded("done", "", self._runner.run(remote), remote.kinds.plain)
             answer = FINISHED
         except Abort as abort:
             verdict, answer = _encoded(abort.state, abort.reason, []), ABORTED
@@ -127,10 +128,10 @@ def _conclude(verdict_fd: int, state: str, reason: str, results: list[Result]) -
     return ABORTED
 
 
-def _encoded(state: str, reason: str, results: list[Result]) -> bytes:
+def _encoded(state: str, reason: str, results: list[Result], plain: Sequence[str] = ()) -> bytes:
     length = min(_MESSAGE_LENGTH, MAX_BYTES // (8 * max(len(results), 1)))  # four bytes a character, in half of it
     cut = [(test_id, outcome, seconds, message[:length]) for test_id, outcome, seconds, message in results]
-    return encode((state, reason[:_MESSAGE_LENGTH], cut))
+    return encode((state, reason[:_MESSAGE_LENGTH], cut, list(plain)))
 
 
 def _files(room: str) -> dict[str, tuple[int, ...]]:

@@ -39,6 +39,7 @@ _INSIDE = (
     "remote_objects",
     "special_methods",
     "proxies",
+    "kinds",
     "remote",
     "program_modules",
     "results",

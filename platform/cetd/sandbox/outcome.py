@@ -6,7 +6,7 @@ The first four are about the program (``Scored`` carries its pass count, the oth
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 
@@ -24,13 +24,14 @@ class TestResult:
 
 @dataclass(frozen=True)
 class Scored:
-    """The tests ran to their end."""
+    """The tests ran to their end; ``plain`` are the places where they found plain data and nothing else (see kinds)."""
 
     passed: int
     total: int
     seconds: float
     tests: tuple[TestResult, ...] = ()
     output: str = ""
+    plain: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ class Proxies:
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
         self._made: dict[int, Any] = {}
+        self.met: list[Any] = []  # of what is being decoded, classes and objects whose value is not fixed
 
     def of_class(self, description: Any) -> RemoteClass:
         """The class that is described as (class, number, name, bases, special methods).
@@ -52,6 +53,8 @@ class Proxies:
             made = self._made[number] = _instance(kind, plain)
             made.__dict__["_number"] = number
         if isinstance(made := self._made.get(number), kind):
+            if not isinstance(made, tuple(IMMUTABLE.values())):
+                self.met.append(made)
             return _awaiting(made) if kind.__name__ == "coroutine" else made  # asyncio takes only its own kind
         raise ProxyError("an object of the wrong shape")
 

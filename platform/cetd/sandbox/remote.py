@@ -16,6 +16,7 @@ from collections.abc import Collection
 from typing import Any, Literal, NoReturn
 
 from cetd.sandbox.encoding import EncodingError, decode, encode
+from cetd.sandbox.kinds import Kinds
 from cetd.sandbox.protocol import OWN_REQUEST, SEQUENCE, ChannelClosedError, receive_frame, send_frame
 from cetd.sandbox.proxies import Proxies, ProxyError
 from cetd.sandbox.remote_objects import RemoteClass, RemoteFunction, RemoteObject
@@ -41,10 +42,14 @@ class Abort(BaseException):
 class Remote:
     """The judge's end of a call channel; remembers the abort that ended it, should a test have swallowed that.
 
-    ``own_modules`` are the tests' modules, of which nothing can be imported over there.
+    ``own_modules`` are the tests' modules, of which nothing can be imported over there; ``plain_only`` places where
+    the program has to have plain data (see kinds).
     """
 
-    def __init__(self, channel: socket.socket, own_modules: Collection[str] = ()) -> None:
+    def __init__(
+        self, channel: socket.socket, own_modules: Collection[str] = (), plain_only: Collection[str] = ()
+    ) -> None:
+        self.kinds = Kinds(plain_only)
         self._channel = channel
         self._own_modules = own_modules
         self._sequence = 0
@@ -79,6 +84,7 @@ class Remote:
         match self._request(("import", module)):
             case ("return", {"functions": list(functions), "values": dict(values)}, _, str(), str()):
                 proxies = {name: RemoteFunction(self.ask, module, name) for name in functions if _is_public(name)}
+                self.kinds.note_import(module, values)
                 return {name: value for name, value in values.items() if _is_public(name)} | proxies
             case ("raise", str(name), _, _, str(message), _, _, _):
                 self._end("load", f"{name}: {message}" if message else name)
@@ -91,11 +97,14 @@ class Remote:
         Raises:
             Exception: what was raised there, as the built-in class of that name, its nearest built-in base, or a proxy
                 of the program's own class.
+            NotPlainError: it is asked of an object in place of plain data.
             RemoteError: a raised SystemExit or the like, or a result that cannot cross.
             Abort: the candidate died, ran out of memory or answered garbage.
         """
+        self.kinds.check(request)
         match self._request(request):
             case ("return", value, list(changed), str(out), str(err)):
+                self.kinds.note(request, self._proxies.met)
                 arguments = request[-2] if request[0] in ("call", "apply", "method") else ()
                 for change in changed:
                     self._change(arguments, change)
@@ -125,6 +134,7 @@ class Remote:
                 send_frame(self._channel, OWN_REQUEST + self._serve(own))
             if frame[: SEQUENCE.size] != number:
                 self._end("garbage", "an answer out of sequence")
+            self._proxies.met.clear()
             answer = decode(frame[SEQUENCE.size :], self._resolve)
         except ChannelClosedError:
             self._end("died", f"died or closed its channel in {_subject(request)}")
@@ -179,7 +189,8 @@ class Remote:
     def _resolve(self, reference: tuple[Any, ...]) -> Any:
         match reference:
             case ("class", *_):
-                return self._proxies.of_class(reference)
+                self._proxies.met.append(made := self._proxies.of_class(reference))
+                return made
             case ("object", number, description, plain):
                 return self._proxies.of_object(number, description, plain)
             case ("not implemented",):

@@ -73,6 +73,7 @@ class RemoteFunction:
     def __init__(self, ask: Ask, module: str, name: str) -> None:
         self._ask, self.__module__ = ask, module
         self.__name__ = self.__qualname__ = name
+        self._place = f"{module}.{name}"
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         return self._ask("call", self.__module__, self.__name__, arguments, named)

@@ -225,6 +225,7 @@ def _job(suite: Suite, program: Mapping[str, str]) -> dict[str, Any]:
         "runner": suite.runner,
         "arguments": suite.arguments,
         "files": dict(suite.files),
+        "plain": suite.plain,
         "program_paths": suite.modules or tuple(program),
     }
 

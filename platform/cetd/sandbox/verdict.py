@@ -23,12 +23,12 @@ class RawRun:
     """What a run left behind: the server's report, the judge's verdict (None: none written) and the output."""
 
     done: Done
-    verdict: tuple[str, str, list[Any]] | None
+    verdict: tuple[str, str, list[Any], list[str]] | None
     output: str
 
 
-def read_verdict(fd: int) -> tuple[str, str, list[Any]] | None:
-    """What a judge wrote: (state, reason, results); None where it was ended before or while it wrote."""
+def read_verdict(fd: int) -> tuple[str, str, list[Any], list[str]] | None:
+    """What a judge wrote: (state, reason, results, places of plain data); None where it was ended before it had."""
     try:
         return decode(read_all(fd))
     except EncodingError:
@@ -47,12 +47,12 @@ def outcome_of(
         return OutOfMemory(done.wall_s, output)
     if done.timed_out or _ran_out_of_cpu(done, limits):
         return TimedOut(done.wall_s, output)
-    state, reason, results = raw.verdict or ("no verdict", f"the judge's {_ending(done.judge_status)}", [])
+    state, reason, results, plain = raw.verdict or ("no verdict", f"the judge's {_ending(done.judge_status)}", [], [])
     match state:
         case "done":
             tests = _counted([TestResult(*result) for result in results], expected)
             passed = sum(test.outcome == "passed" for test in tests)
-            return Scored(passed, len(tests), done.wall_s, tests, output)
+            return Scored(passed, len(tests), done.wall_s, tests, output, tuple(plain))
         case "tests" if expected:  # they ran for the reference: it is the program that keeps them from running
             tests = _counted([], expected, reason)
             return Scored(0, len(tests), done.wall_s, tests, output)

@@ -25,10 +25,11 @@ def _outcome(verdict: Any, **done: Any) -> object:
 
 def test_a_finished_judge_scores() -> None:
     results = [("t::a", "passed", 0.1, ""), ("t::b", "failed", 0.1, "no")]
-    outcome = _outcome(("done", "", results))
+    outcome = _outcome(("done", "", results, ["app.f()"]))
     assert isinstance(outcome, Scored)
     assert (outcome.passed, outcome.total, outcome.seconds, outcome.output) == (1, 2, 0.5, "out")
     assert outcome.tests[1].message == "no"
+    assert outcome.plain == ("app.f()",)
 
 
 @pytest.mark.parametrize(
@@ -56,11 +57,11 @@ def test_a_finished_judge_scores() -> None:
     ],
 )
 def test_an_end_is_the_programs_fault_or_ours(state: str, done: dict[str, Any], expected: object) -> None:
-    assert _outcome((state, "why", []), **done) == expected
+    assert _outcome((state, "why", [], []), **done) == expected
 
 
 def test_the_wall_clock_comes_before_any_verdict() -> None:
-    assert _outcome(("done", "", [("t::a", "passed", 0.1, "")]), timed_out=True) == TimedOut(0.5, "out")
+    assert _outcome(("done", "", [("t::a", "passed", 0.1, "")], []), timed_out=True) == TimedOut(0.5, "out")
 
 
 def test_a_judge_without_a_verdict_leaves_the_run_unscored() -> None:
@@ -68,7 +69,7 @@ def test_a_judge_without_a_verdict_leaves_the_run_unscored() -> None:
 
 
 def test_a_verdict_that_was_cut_short_is_none() -> None:
-    whole = encode(("done", "", [("t::a", "passed", 0.1, "")]))
+    whole = encode(("done", "", [("t::a", "passed", 0.1, "")], []))
     for length in (0, 1, len(whole) - 1):
         fd = os.memfd_create("verdict")
         os.write(fd, whole[:length])
