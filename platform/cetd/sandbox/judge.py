@@ -53,7 +53,7 @@ def main(line: socket.socket, confinement: Confinement, room: str) -> None:
             suite = suite or _Suite(decode(read_all(tests_fd)), confinement, room)
             answer = suite.judge(channel_fd, verdict_fd)
         except BrokenTestsError as error:
-            answer = _conclude(verdict_fd, "tests", str(error), [])
+            answer = conclude(verdict_fd, "tests", str(error), [])
         for fd in fds:
             os.close(fd)
         line.send(answer)
@@ -81,7 +81,7 @@ class _Suite:
             try:
                 remote.wait_until_ready()
             except Abort as abort:
-                return _conclude(verdict_fd, abort.state, abort.reason, [])
+                return conclude(verdict_fd, abort.state, abort.reason, [])
             pid = os.fork()
             if pid == 0:
                 try:
@@ -120,10 +120,11 @@ def _answer(code: int, verdict_fd: int) -> bytes:
     os.ftruncate(verdict_fd, 0)
     os.lseek(verdict_fd, 0, os.SEEK_SET)
     how = f"exit status {code}" if code >= 0 else signal.Signals(-code).name
-    return _conclude(verdict_fd, "garbage", f"what it did ended the process of its tests: {how}", [])
+    return conclude(verdict_fd, "garbage", f"what it did ended the process of its tests: {how}", [])
 
 
-def _conclude(verdict_fd: int, state: str, reason: str, results: list[Result]) -> bytes:
+def conclude(verdict_fd: int, state: str, reason: str, results: list[Result]) -> bytes:
+    """Write a verdict that ends the judge."""
     write_all(verdict_fd, _encoded(state, reason, results))
     return ABORTED
 

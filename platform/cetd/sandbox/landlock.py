@@ -19,6 +19,8 @@ LEAST_VERSION = 3
 
 _CREATE, _ADD_RULE, _RESTRICT = 444, 445, 446  # the same numbers on every architecture
 _ASK_VERSION, _BENEATH = 1, 1
+# From that version on the kernel writes what it refuses to the machine's log, unless it is told not to.
+_LOGGING, _WITHOUT_LOG = 7, 1
 _WRITE_FILE, _READ_FILE, _LIST = 1 << 1, 1 << 2, 1 << 3
 _REMOVE_FOLDER, _REMOVE_FILE, _MAKE_FOLDER, _MAKE_FILE = 1 << 4, 1 << 5, 1 << 7, 1 << 8
 _MAKE_FIFO, _MAKE_SYMLINK, _MOVE, _TRUNCATE = 1 << 10, 1 << 12, 1 << 13, 1 << 14
@@ -46,6 +48,7 @@ class Landlock:
         if found < LEAST_VERSION:
             raise OSError(f"Landlock of version {LEAST_VERSION} (Linux 6.2) is needed, and there is {found or 'none'}")
         fields = [_newest(of, found) for of in (_FILES, _NETWORK, _SCOPES)]
+        self._flags = _WITHOUT_LOG if found >= _LOGGING else 0
         known = 1 + (found >= min(_NETWORK)) + (found >= min(_SCOPES))
         self._handled = struct.pack(f"={known}Q", *fields[:known])
         self._rules = [(_readable(path), _opened(path)) for path in readable]
@@ -65,7 +68,7 @@ class Landlock:
         more = [(_OWN, _opened(own)), *((_readable(path), _opened(path)) for path in readable)]
         for allowed, fd in (*self._rules, *more):
             check(LIBC.syscall(_ADD_RULE, ruleset, _BENEATH, struct.pack("=Qi", allowed, fd), 0), "landlock_add_rule")
-        check(LIBC.syscall(_RESTRICT, ruleset, 0), "landlock_restrict_self")
+        check(LIBC.syscall(_RESTRICT, ruleset, self._flags), "landlock_restrict_self")
         for fd in (ruleset, *(fd for _, fd in more)):
             os.close(fd)
 

@@ -10,13 +10,11 @@ import os
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
 
 from cetd.config import SandboxConfig
-from cetd.sandbox import rooms
 from cetd.sandbox.cgroups import CONTROLLERS, Bounds, make_groups
 from cetd.sandbox.root import SandboxUnavailable
 from cetd.sandbox.tiers import Launch
@@ -77,7 +75,6 @@ sys.modules["cetd.sandbox.server"].main(config)
 """
 _START_S = 30.0
 _STOP_S = 5.0
-_LEAVE_S = 1.0
 _LOG_BYTES = 1 << 20
 
 
@@ -172,7 +169,7 @@ class ServerProcess:
         for group in self.groups.values():
             group.remove()
         if self._base:
-            _remove(self._base)
+            self._base.remove()
         lines = os.pread(self._log, _LOG_BYTES, 0).decode(errors="replace").strip().splitlines()
         self.last_words = lines[-1] if lines else ""
         os.close(self._log)
@@ -223,13 +220,3 @@ class ServerProcess:
                 slot.close()
             self.stop()
             raise ServerFailedError(self.last_words or str(error)) from None
-
-
-def _remove(base: str) -> None:
-    """Remove what held the rooms; their last processes are ending. One that stays leaves it to the next sandbox."""
-    until = time.monotonic() + _LEAVE_S
-    while time.monotonic() < until:
-        try:
-            return rooms.remove(base)
-        except OSError:  # something was written meanwhile
-            time.sleep(0.005)

@@ -5,7 +5,8 @@ keyrings, io_uring, sockets other than AF_UNIX and naming those, and memory that
 ENOSYS, because its flags lie in memory that a filter cannot read; C libraries then use clone, whose flags it can. So
 does every call that is newer than the list of the denied, as on a kernel of its age. A program without namespaces of
 its own is also denied what reaches other processes, and what Landlock does not cover: new processes, signals, settings
-of other processes, a file's mode, owner, times and attributes, and every socket but connected pairs.
+and clocks of other processes, System V's and POSIX's shared objects, a file's mode, owner, times and attributes, and
+every socket but connected pairs.
 Runs inside the sandbox: standard library only.
 """
 
@@ -54,6 +55,7 @@ DENIED: dict[str, tuple[int | None, int | None]] = {
     "request_key": (249, 218),
     "keyctl": (250, 219),
     "userfaultfd": (323, 282),
+    "io_setup": (206, 0),  # a machine has so many events for all
     "io_uring_setup": (425, 425),
     "io_uring_enter": (426, 426),
     "io_uring_register": (427, 427),
@@ -63,6 +65,8 @@ DENIED: dict[str, tuple[int | None, int | None]] = {
     "accept": (43, 202),
     "accept4": (288, 242),
     "setsockopt": (54, 208),  # SO_PASSCRED has the kernel name a socket unasked
+    "sendmsg": (46, 211),  # what a user has in flight counts for all of his processes
+    "sendmmsg": (307, 269),
     "memfd_create": (319, 279),
     "memfd_secret": (447, 447),
     "shmget": (29, 194),
@@ -102,6 +106,17 @@ DENIED_IN_COMPANY: dict[str, tuple[int | None, int | None]] = {
     "tgkill": (234, 131),
     "rt_sigqueueinfo": (129, 138),
     "rt_tgsigqueueinfo": (297, 240),
+    "timer_create": (222, 107),  # may send its own process SIGKILL, which is taken for the machine's doing
+    "shmat": (30, 196),
+    "shmctl": (31, 195),
+    "shmdt": (67, 197),
+    "semop": (65, 193),
+    "semctl": (66, 191),
+    "semtimedop": (220, 192),
+    "msgsnd": (69, 189),
+    "msgrcv": (70, 188),
+    "msgctl": (71, 187),
+    "mq_unlink": (241, 181),
     "pidfd_open": (434, 434),
     "pidfd_send_signal": (424, 424),
     "process_mrelease": (448, 448),
@@ -144,6 +159,7 @@ _PRCTL = (157, 167)
 # Watches on a folder tell, as inotify's do, which files of the machine others open; leases hold those others up.
 _FCNTL, _F_NOTIFY, _F_SETLEASE = (72, 25), 1026, 1024
 _SIGNALLING = (8, 10, 15)  # F_SETOWN, F_SETSIG, F_SETOWN_EX: what is ready sends any signal to any process of the user
+_CLOCKS, _OF_A_PROCESS = ((228, 113), (229, 114), (230, 115)), 0x80000000  # clock_gettime, _getres, _nanosleep
 _IOCTL, _HARMLESS = (16, 29), (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)  # is it a terminal, its size, FIO*
 _MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}  # column above, AUDIT_ARCH_*
 
@@ -237,6 +253,7 @@ def assemble(machine: str, *, alone: bool = True) -> bytes:
         (_PRCTL, _deny_among(0, _PR_SET_SECCOMP, *([] if alone else [_PR_SET_PDEATHSIG]))),
         (_FCNTL, _deny_among(1, _F_NOTIFY, _F_SETLEASE, *([] if alone else _SIGNALLING))),
         *([] if alone else [(_IOCTL, _allow_among(1, *_HARMLESS))]),
+        *([] if alone else [(clock, [_argument(0), (_JUMP_GE, 0, 1, _OF_A_PROCESS)]) for clock in _CLOCKS]),
     ]
     for numbers, test in rules:
         program += _on(numbers[column], test, deny)

@@ -50,11 +50,15 @@ class Slot:
         """One run, from fork to the end of everything that the program started; closes ``fds``."""
         started = time.monotonic()
         gone = self._dismiss_unless(start.suite)
-        self._judge = served = self._judge or _Judge(start.suite, self._confinement)
-        self._processors.enter(served.pid)
-        judge_end, candidate_end = socket.socketpair()
-        room = self._confinement.make_room()
-        pid, pidfd = process.spawn(self._confinement.candidate_namespaces)
+        try:
+            self._judge = served = self._judge or _Judge(start.suite, self._confinement)
+            room = self._confinement.make_room()
+            judge_end, candidate_end = socket.socketpair()
+            self._processors.enter(served.pid)
+            pid, pidfd = process.spawn(self._confinement.candidate_namespaces)
+        except OSError as error:  # no room on the disk, or no process to be had: of this run alone
+            judge.conclude(fds["verdict"], "setup", str(error), [])
+            return self._not_begun(start, fds, gone)
         if pid == 0:
             channel = candidate_end.fileno()
             as_child(candidate.main, channel, fds["program"], fds["output"], self._confinement, room)
@@ -85,6 +89,14 @@ class Slot:
         self._processors.leave()
         wall_s, cpu_s = time.monotonic() - started, usage.ru_utime + usage.ru_stime
         return Done(start.run, timed_out, killed, candidate_status, judge_status, wall_s, cpu_s, usage.ru_maxrss)
+
+    def _not_begun(self, start: Start, fds: dict[str, int], gone: _Judge | None) -> Done:
+        self._processors.leave()
+        for fd in fds.values():
+            os.close(fd)
+        if gone:
+            gone.reap()
+        return Done(start.run, False, False, 0, 0, 0.0, 0.0, 0)
 
     def _dismiss_unless(self, suite: bytes) -> _Judge | None:
         """Kill the judge if it has other tests, or is gone; returns one that is to be reaped.

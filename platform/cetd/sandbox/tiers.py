@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from cetd.sandbox import rooms
+from cetd.sandbox.bases import Base
 from cetd.sandbox.confinement import DEVICES, UNPRIVILEGED_UID
 from cetd.sandbox.namespaces import FILES, JUDGING, PACKAGES
 from cetd.sandbox.packages import JUDGES, entries
 from cetd.sandbox.root import PythonFiles, SandboxUnavailable, python_files
-
-_PREFIX = "cetd-sandbox"
 
 Isolation = Literal["landlock", "namespaces", "cgroups"]
 
@@ -36,7 +33,7 @@ class Launch:
     command: list[str]
     environment: Mapping[str, str] | None = None
     landlock: dict[str, Any] | None = None
-    base: str | None = None
+    base: Base | None = None
 
 
 @dataclass(frozen=True)
@@ -119,39 +116,21 @@ def by_landlock(python: str, requirements: tuple[str, ...]) -> Launch:
     """
     required, judging = entries(requirements), entries(JUDGES)
     files = python_files(python, (*required.values(), *judging.values()))
-    base = _make_base(UNPRIVILEGED_UID)
+    base = Base(UNPRIVILEGED_UID)
     for place, found in ((PACKAGES, required), (JUDGING, judging)):
-        os.mkdir(base + place)
-        os.chmod(base + place, 0o755)
+        os.mkdir(base.path + place)
+        os.chmod(base.path + place, 0o755)
         for name, path in found.items():
-            os.symlink(path, os.path.join(base + place, name))
+            os.symlink(path, os.path.join(base.path + place, name))
     hidden = {*files.installed(), *files.folders}
     parts = (str(path) for folder in files.folders for path in Path(folder).iterdir() if str(path) not in hidden)
     landlock = {
-        "base": base,
+        "base": base.path,
         "readable": [*parts, *files.libraries, *required.values()],
-        "listed": [*files.folders, base + PACKAGES, base + JUDGING],
+        "listed": [*files.folders, base.path + PACKAGES, base.path + JUDGING],
         "for_judges": list(judging.values()),
     }
     return Launch([files.executable], files.environment(), landlock, base)
-
-
-def _make_base(uid: int) -> str:
-    """A folder that holds a folder for rooms; as root that one belongs to user ``uid``.
-
-    Takes away those of processes that were killed before they could.
-    """
-    parent = tempfile.gettempdir()
-    for entry in list(os.scandir(parent)):
-        ours = entry.name.startswith(f"{_PREFIX}-") and entry.stat(follow_symlinks=False).st_uid == os.geteuid()
-        if ours and not os.path.exists(f"/proc/{entry.name.split('-')[2]}"):
-            rooms.remove(entry.path)
-    base = tempfile.mkdtemp(prefix=f"{_PREFIX}-{os.getpid()}-", dir=parent)
-    os.chmod(base, 0o711)
-    os.mkdir(os.path.join(base, rooms.ROOMS), 0o700)
-    if os.geteuid() == 0:
-        os.chown(os.path.join(base, rooms.ROOMS), uid, uid)
-    return base
 
 
 _NAMESPACES = Tier(

@@ -82,7 +82,8 @@ def _after_death(reason: str, raw: RawRun, limits: SandboxConfig) -> Outcome:
         return Crashed(reason, done.wall_s, raw.output)
     if os.waitstatus_to_exitcode(done.candidate_status) != -signal.SIGKILL:
         return Crashed(f"{reason}: {_ending(done.candidate_status)}", done.wall_s, raw.output)
-    # Nothing inside can send SIGKILL: the machine ran out of memory, over this program or over something else.
+    # Nothing inside can send SIGKILL (a program's own namespace is deaf to it, and the filter leaves no way where there
+    # is none): the machine ran out of memory, over this program or over something else.
     if done.peak_kb >= limits.memory_mb << 9:
         return OutOfMemory(done.wall_s, raw.output)
     return Unscored("the candidate was killed from outside")

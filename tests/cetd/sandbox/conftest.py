@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +42,15 @@ def python_for_all() -> str:
         if all(parent.stat().st_mode & 0o001 for parent in resolved.parents):
             return str(resolved)
     pytest.fail("no Python here can be executed by an ordinary user: install the system's python3")
+
+
+@contextmanager
+def own_temporary_folder() -> Iterator[Path]:
+    """Where sandboxes without a root of their own make their folders meanwhile; their programs may enter it."""
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o711)
+        patch.setattr(tempfile, "tempdir", folder)
+        yield Path(folder)
 
 
 def is_alive(pid: int) -> bool:

@@ -20,7 +20,7 @@ from cetd.sandbox import landlock
 from cetd.sandbox.landlock import Landlock
 from cetd.sandbox.outcome import Outcome, Scored, Unscored
 from cetd.sandbox.sandbox import Sandbox
-from tests.cetd.sandbox.conftest import is_alive, limits, python_for_all
+from tests.cetd.sandbox.conftest import is_alive, limits, own_temporary_folder, python_for_all
 
 TESTS = "from app import f\ndef test_it():\n    assert f() == {!r}\n"
 TESTS_OF_NONE = {"test_app.py": TESTS.format(None)}
@@ -29,14 +29,15 @@ TESTS_OF_NONE = {"test_app.py": TESTS.format(None)}
 @pytest.fixture(scope="module")
 def landlocked() -> Iterator[Sandbox]:
     """A sandbox that finds no bubblewrap."""
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, own_temporary_folder() as folder:
         patch.setenv("PATH", "/nowhere")
         with Sandbox(limits(isolation="landlock"), python=python_for_all()) as sandbox:
             yield sandbox
+        assert not list(folder.iterdir())
 
 
 def rooms() -> list[Path]:
-    return list(Path(tempfile.gettempdir()).glob(f"cetd-sandbox-{os.getpid()}-*/rooms/*"))
+    return list(Path(tempfile.gettempdir()).glob("*/rooms/*"))
 
 
 def passed(outcome: Outcome) -> bool:
@@ -60,11 +61,12 @@ def passed(outcome: Outcome) -> bool:
         ("os.mkdir('a'); open('a/b', 'w'); os.rename('a/b', 'c'); os.symlink('c', 'd'); return len(os.listdir())", 3),
         ("t = threading.Thread(target=print); t.start(); t.join(); return t.is_alive()", False),
         ("return open('data.txt').read()", "of the app"),
+        ("return time.clock_gettime(time.CLOCK_PROCESS_CPUTIME_ID) > 0", True),
     ],
 )  # fmt: skip
 def test_a_program_has_its_room_and_nothing_else(landlocked: Sandbox, body: str, expected: object) -> None:
     program = f"""
-import fcntl, os, resource, signal, socket, tempfile, threading
+import fcntl, os, resource, signal, socket, tempfile, threading, time
 def refused(call, *arguments):
     try:
         call(*arguments)
@@ -100,6 +102,31 @@ def test_it(tmp_path, monkeypatch):
 
 
 @pytest.mark.sandbox
+def test_a_room_full_of_folders_does_not_hold_up_the_next_run(landlocked: Sandbox) -> None:
+    program = "import os\ndef f():\n    for number in range(3000): os.mkdir(str(number))\n"
+    assert passed(landlocked.run({"app.py": program}, TESTS_OF_NONE))
+    for _ in range(3):
+        assert passed(landlocked.run({"app.py": "def f(): return None"}, TESTS_OF_NONE))
+    deadline = time.monotonic() + 60
+    while len(rooms()) > 1 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(rooms()) == 1
+
+
+@pytest.mark.sandbox
+def test_without_room_on_the_disk_a_run_is_unscored_and_the_server_stays(landlocked: Sandbox) -> None:
+    server = landlocked.server_pid
+    [place] = Path(tempfile.gettempdir()).glob("*/rooms")
+    place.rename(place.with_name("elsewhere"))  # where no room can be made
+    lost = landlocked.run({"app.py": "def f(): return None"}, TESTS_OF_NONE)
+    place.with_name("elsewhere").rename(place)
+    assert isinstance(lost, Unscored)
+    assert "No such file or directory" in lost.reason
+    assert passed(landlocked.run({"app.py": "def f(): return None"}, TESTS_OF_NONE))
+    assert landlocked.server_pid == server
+
+
+@pytest.mark.sandbox
 def test_a_killed_server_takes_its_runs_along_and_leaves_no_room(landlocked: Sandbox) -> None:
     server = landlocked.server_pid
     assert server is not None
@@ -116,7 +143,7 @@ def test_a_killed_server_takes_its_runs_along_and_leaves_no_room(landlocked: San
     assert passed(landlocked.run({"app.py": "def f(): return None"}, TESTS_OF_NONE))
     assert landlocked.server_pid != server
     assert not [pid for pid in family if is_alive(pid)]
-    assert len(list(Path(tempfile.gettempdir()).glob(f"cetd-sandbox-{os.getpid()}-*"))) == 1
+    assert len(list(Path(tempfile.gettempdir()).iterdir())) == 1
 
 
 def test_an_old_kernel_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

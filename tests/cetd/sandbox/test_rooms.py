@@ -33,7 +33,17 @@ def fill(folder: Path, tree: dict | None) -> None:
 def test_every_tree_is_removed(tmp_path_factory: pytest.TempPathFactory, tree: dict | None) -> None:
     room = tmp_path_factory.mktemp("room")
     fill(room, tree)
-    rooms.remove(str(room))
+    assert rooms.remove(str(room))
+    assert not room.exists()
+
+
+def test_no_more_is_removed_at_once_than_is_asked_for(tmp_path: Path) -> None:
+    room = tmp_path / "room"
+    for number in range(30):
+        (room / str(number)).mkdir(parents=True)
+    assert not rooms.remove(str(room), 10)
+    assert 15 <= len(list(room.iterdir())) <= 21
+    assert rooms.remove(str(room), 100)
     assert not room.exists()
 
 
@@ -46,7 +56,7 @@ def test_a_tree_deeper_than_any_path_is_removed_and_nothing_that_links_lead_to(t
     room.mkdir()
     os.symlink(kept, room / "link")
     here = os.open(room, os.O_DIRECTORY)
-    for _ in range(3000):
+    for _ in range(1200):
         os.mkdir("deeper", dir_fd=here)
         inner = os.open("deeper", os.O_DIRECTORY, dir_fd=here)
         os.symlink(kept, "link", dir_fd=inner)

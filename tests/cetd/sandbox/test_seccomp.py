@@ -134,3 +134,6 @@ def test_arguments_decide_in_company(
     assert {judge(fcntl, 3, command) for command in (0, 1, 2, 3, 4, 6, 9, 1030)} == {ALLOW}
     assert {judge(ioctl, 3, request) for request in (0x5401, 0x541B, 0x5421)} == {ALLOW}
     assert {judge(ioctl, 3, request) for request in (0x5412, 0x8901, 0x40086602)} == {EPERM}
+    clock = {"x86_64": 228, "aarch64": 113}[machine]
+    assert {judge(call, which) for call in (clock, clock + 1, clock + 2) for which in (0, 1, 2, 3, 7, 11)} == {ALLOW}
+    assert {judge(clock, which) for which in (0xFFFFFFFA, 0x80000000, ~(4711 << 3) & 0xFFFFFFFF)} == {EPERM}
