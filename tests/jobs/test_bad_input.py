@@ -67,7 +67,9 @@ def test_an_empty_app_folder_is_refused(tmp_path: Path) -> None:
 
 def test_a_machine_without_isolation_is_refused(tmp_path: Path) -> None:
     finished = run("--config", str(TINY), f"run.root={tmp_path}", PATH=str(tmp_path))
-    assert error_of(finished).startswith("error: bubblewrap is not installed: install")
+    assert error_of(finished).startswith(
+        "error: programs cannot be isolated here: namespaces: bubblewrap is not installed: install"
+    )
     assert not list(tmp_path.glob("*/rollouts"))
 
 
