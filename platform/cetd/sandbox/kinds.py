@@ -45,8 +45,8 @@ class Kinds:
                 return
             case ("value", *_):  # what an object that is built on plain data holds is compared here
                 return
-            case (_, target, *_) if _mark(target, "_instead_of"):
-                place = _mark(target, "_instead_of")
+            case (_, target, *_) if _mark(target, "_cetd_instead_of"):
+                place = _mark(target, "_cetd_instead_of")
                 raise NotPlainError(f"{place} is an object of class {_class_name(target)}, and plain data was expected")
 
     def note_import(self, module: str, values: Mapping[str, Any]) -> None:
@@ -57,24 +57,24 @@ class Kinds:
     def note(self, request: tuple[Any, ...], objects: Iterable[Any]) -> None:
         """After a request that was answered with ``objects`` in what it returned, or none."""
         if place := _place(request):
-            self._note(place, objects, _mark(request[1], "_instead_of"))
+            self._note(place, objects, _mark(request[1], "_cetd_instead_of"))
 
     def _note(self, place: str, objects: Iterable[Any], instead_of: str | None) -> None:
         instead_of = instead_of or (place if place in self._plain_only else None)
         kinds = self._plain
         for one in objects:
             kinds = self._others
-            if _mark(one, "_place") is None:
-                _set_mark(one, "_place", place)
+            if _mark(one, "_cetd_place") is None:
+                _set_mark(one, "_cetd_place", place)
             if instead_of:
-                _set_mark(one, "_instead_of", instead_of)
+                _set_mark(one, "_cetd_instead_of", instead_of)
         if len(place) <= _LONGEST and len(kinds) < _MOST:
             kinds.add(place)
 
 
 def _place(request: tuple[Any, ...]) -> str | None:
     """Where what is asked for stands; None where nothing is."""
-    start = _mark(request[1], "_place") or "?"  # of an exception, or what a function of the tests was given
+    start = _mark(request[1], "_cetd_place") or "?"  # of an exception, or what a function of the tests was given
     match request:
         case ("call", module, name, *_):
             return f"{module}.{name}()"

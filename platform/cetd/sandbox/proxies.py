@@ -51,7 +51,7 @@ class Proxies:
         kind = self.of_class(description)
         if type(number) is int and number not in self._made:
             made = self._made[number] = _instance(kind, plain)
-            made.__dict__["_number"] = number
+            made.__dict__["_cetd_number"] = number
         if isinstance(made := self._made.get(number), kind):
             if not isinstance(made, tuple(IMMUTABLE.values())):
                 self.met.append(made)
@@ -65,9 +65,14 @@ class Proxies:
         if not any(isinstance(parent, RemoteClass) for parent in parents):
             parents.insert(0, RemoteObject)
         ancestors = [step for parent in parents for step in parent.__mro__]
-        mutable = bool(names.intersection(_MUTABLE)) or any(vars(step).get("_is_mutable") for step in ancestors)
+        mutable = bool(names.intersection(_MUTABLE)) or any(vars(step).get("_cetd_is_mutable") for step in ancestors)
         wanted = {method for method in special if isinstance(method, str)}
-        body = {"__module__": "program", "_ask": staticmethod(self._ask), "_number": number, "_is_mutable": mutable}
+        body = {
+            "__module__": "program",
+            "_cetd_ask": staticmethod(self._ask),
+            "_cetd_number": number,
+            "_cetd_is_mutable": mutable,
+        }
         body |= special_methods(wanted, ancestors, mutable=mutable)
         try:
             return type.__new__(RemoteClass, name, tuple(parents), body)
@@ -98,4 +103,4 @@ def _instance(kind: RemoteClass, plain: Any) -> Any:
 
 
 async def _awaiting(coroutine: Any) -> Any:
-    return coroutine._ask("await", coroutine)
+    return coroutine._cetd_ask("await", coroutine)

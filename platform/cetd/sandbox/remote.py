@@ -164,7 +164,7 @@ class Remote:
         """Plain data that stands for a value of the tests that is none; None for what crosses as its plain base."""
         match value:
             case RemoteClass() | RemoteObject():
-                return "mine", vars(value)["_number"]
+                return "mine", vars(value)["_cetd_number"]
             case RemoteFunction():
                 return "function", value.__module__, value.__name__
             case AssertionError():  # says what was expected

@@ -69,7 +69,7 @@ def _forwarding(name: str) -> Callable[..., Any]:
     def method(self: Any, *arguments: Any, **named: Any) -> Any:
         if name in _MEASURING and _is_told(self):
             raise TypeError(f"{name} of what came of an object of the program and a value of its tests")
-        answer = self._ask("method", self, name, arguments, named)
+        answer = self._cetd_ask("method", self, name, arguments, named)
         if name in _TURNING and _is_told(self):
             return _tell(answer, name)
         return answer
@@ -84,7 +84,7 @@ def _truth(self: Any) -> bool:
 
 
 def _exit(self: Any, kind: Any, error: Any, traceback: Any) -> bool:
-    swallowed = self._ask("method", self, "__exit__", (kind, error, None), {})  # the traceback stays here
+    swallowed = self._cetd_ask("method", self, "__exit__", (kind, error, None), {})  # the traceback stays here
     return bool(swallowed) and _is_raised_by_test(error, traceback)
 
 
@@ -105,7 +105,7 @@ def _calculating(name: str, plain: Any) -> Callable[..., Any]:
             return held(self, other, *modulus)
         if isinstance(other, _SETS) and is_value:
             return _with_set(self, name, other)
-        answer = self._ask("method", self, name, (other, *modulus), {})
+        answer = self._cetd_ask("method", self, name, (other, *modulus), {})
         if answer is NotImplemented or not (is_value or _is_told(self) or _is_told(other)):
             return answer
         return _tell(answer, name)
@@ -121,7 +121,7 @@ def _tell(answer: Any, name: str) -> Any:
 
 
 def _with_set(self: Any, name: str, other: Any) -> Any:
-    value = self._ask("value", self) if self._is_mutable else None
+    value = self._cetd_ask("value", self) if self._cetd_is_mutable else None
     return getattr(type(value), name)(value, other) if type(value) in _SETS else NotImplemented
 
 
@@ -135,8 +135,8 @@ def _by_value(name: str) -> Callable[[Any, Any], Any]:
     compare = getattr(operator, name)
 
     def method(self: Any, other: Any) -> Any:
-        held = other._ask("value", other) if getattr(type(other), "_is_mutable", False) else other
-        return compare(self._ask("value", self), held)
+        held = other._cetd_ask("value", other) if getattr(type(other), "_cetd_is_mutable", False) else other
+        return compare(self._cetd_ask("value", self), held)
 
     return method
 
@@ -144,7 +144,7 @@ def _by_value(name: str) -> Callable[[Any, Any], Any]:
 def _between_objects(name: str) -> Callable[[Any, Any], Any]:
     def method(self: Any, other: Any) -> Any:
         if isinstance(other, RemoteObject) and not isinstance(other, tuple(IMMUTABLE.values())):
-            return self._ask("method", self, name, (other,), {})
+            return self._cetd_ask("method", self, name, (other,), {})
         return NotImplemented
 
     return method
@@ -156,5 +156,5 @@ def _message(self: Any) -> str:
 
 def _contains(self: Any, item: Any) -> bool:
     if isinstance(item, RemoteObject):
-        return bool(self._ask("method", self, "__contains__", (item,), {}))
+        return bool(self._cetd_ask("method", self, "__contains__", (item,), {}))
     return any(item is one or item == one for one in self)

@@ -241,3 +241,24 @@ def f(request, function=None):
         outcome = bench.run(program, f"from app import f\ndef test_x():\n    f({request})\n")
         assert isinstance(outcome, Crashed), outcome
         assert "a request of the wrong shape" in outcome.reason
+
+
+def test_the_names_of_an_objects_attributes_are_the_programs(bench: Bench) -> None:
+    program = """
+class Board:
+    _is_mutable = "no"
+    def __init__(self): self._number, self._place, self._instead_of = 7, "here", None
+    def _ask(self): return "asked"
+"""
+    tests = """
+from app import Board
+def test_it():
+    board = Board()
+    assert (board._number, board._place, board._instead_of, board._ask()) == (7, "here", None, "asked")
+    assert (Board._is_mutable, board._is_mutable) == ("no", "no")
+    board._number = 8
+    assert board._number == 8
+"""
+    outcome = bench.run(program, tests)
+    assert isinstance(outcome, Scored), outcome
+    assert (outcome.passed, outcome.total) == (1, 1), outcome
