@@ -8,6 +8,12 @@ REAL = {"ray", "vllm", "sandbox"}
 _skipped: list[str] = []
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _base_of_temporary_folders(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Made before any test, of which some have temporary files go elsewhere for a while."""
+    tmp_path_factory.getbasetemp()
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item):
     outcome = yield

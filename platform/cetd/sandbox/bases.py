@@ -24,9 +24,7 @@ class Base:
         parent = Path(tempfile.gettempdir())
         for other in parent.glob(f"{_PREFIX}*"):
             _remove_abandoned(other)
-        self.path = tempfile.mkdtemp(prefix=_PREFIX, dir=parent)
-        self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self.path, self._lock = _made_and_locked(parent)
         os.chmod(self.path, 0o711)
         inside = os.path.join(self.path, rooms.ROOMS)
         os.mkdir(inside, 0o700)
@@ -43,6 +41,20 @@ class Base:
             except OSError:  # something was written meanwhile
                 time.sleep(0.005)
         os.close(self._lock)
+
+
+def _made_and_locked(parent: Path) -> tuple[str, int]:
+    """A new folder and the lock on it; a sandbox that starts meanwhile may take it for abandoned before it has one."""
+    while True:
+        path = tempfile.mkdtemp(prefix=_PREFIX, dir=parent)
+        try:
+            lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if os.path.isdir(path):
+            return path, lock
+        os.close(lock)
 
 
 def _remove_abandoned(folder: Path) -> None:

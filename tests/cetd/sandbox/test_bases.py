@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
+import tempfile
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from cetd.sandbox.bases import Base
 from tests.cetd.sandbox.conftest import own_temporary_folder
@@ -38,3 +43,31 @@ def test_what_killed_owners_have_left_goes_and_what_is_used_stays() -> None:
         assert {Path(used.path), Path(last.path), other} == set(folder.iterdir()) - {folder / "cetd-sandbox-link"}
         for base in (used, last):
             base.remove()
+
+
+@pytest.mark.parametrize("moment", ["made", "opened"])
+def test_a_base_that_is_taken_for_abandoned_before_it_is_locked_is_made_again(
+    moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, lock = tempfile.mkdtemp, fcntl.flock
+    gone: list[str] = []
+
+    def made(**where: Any) -> str:
+        gone.append(make(**where))
+        if moment == "made" and len(gone) == 1:
+            os.rmdir(gone[0])
+        return gone[-1]
+
+    def locked(fd: int, how: int) -> None:
+        if moment == "opened" and len(gone) == 1:
+            os.rmdir(gone[0])
+        lock(fd, how)
+
+    with own_temporary_folder() as folder:
+        monkeypatch.setattr(tempfile, "mkdtemp", made)
+        monkeypatch.setattr(fcntl, "flock", locked)
+        base = Base(os.getuid())
+        assert base.path == gone[1]
+        assert [str(entry) for entry in folder.iterdir()] == [base.path]
+        base.remove()
+        assert not list(folder.iterdir())
