@@ -36,12 +36,20 @@ def parse(
         epilog="fields (default): " + fields(root),
     )
     parser.add_argument("--config", type=Path, help="YAML file; presets are under configs/")
-    parser.add_argument("overrides", nargs="*", metavar="section.field=value", help="overrides of the file")
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="section.field=value",
+        help="overrides of the file; name=… is short for run.name=…",
+    )
     if add_arguments:
         add_arguments(parser)
     arguments = parser.parse_intermixed_args(argv)
+    # A run's name is what a user changes most.
+    short = "run" in root.model_fields
+    overrides = [f"run.{one}" if short and one.startswith("name=") else one for one in arguments.overrides]
     try:
-        return configuration.load(root, arguments.config, arguments.overrides), arguments
+        return configuration.load(root, arguments.config, overrides), arguments
     except configuration.ConfigError as error:
         fail(error)
 

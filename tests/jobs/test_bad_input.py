@@ -59,6 +59,11 @@ def test_overrides_may_stand_before_and_after_options() -> None:
     assert error_of(finished) == "error: loop.grup_size: unknown key; did you mean loop.group_size?"
 
 
+def test_name_is_short_for_the_name_of_the_run(tmp_path: Path) -> None:
+    error = error_of(run("--config", str(TINY), "--resume", "name=shortly", f"run.root={tmp_path}"))
+    assert error.startswith("error: run.name=shortly: nothing to resume")
+
+
 def test_an_empty_app_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "apps").mkdir()
     apps = f"apps={{kind: folder, train: {tmp_path}/apps, heldout: {tmp_path}/apps}}"
