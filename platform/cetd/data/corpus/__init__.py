@@ -1,0 +1,1 @@
+"""Documents of code: from sources to clean, deduplicated, split text."""
