@@ -5,6 +5,6 @@ configuration and seed give the same rows.
 """
 
 from cetd.data.phases.phase1 import phase1_rows, phase1_schema
-#from cetd.data.phases.phase2 import phase2_rows, phase2_schema
+from cetd.data.phases.phase2 import phase2_rows, phase2_schema
 
 __all__ = ["phase1_rows", "phase1_schema", "phase2_rows", "phase2_schema"]
