@@ -19,12 +19,13 @@ class Phase1Config(Section):
     none_share: Fraction = Field(default=0.2, description="share of rows whose true section is taken away")
     min_words: Positive = Field(default=4, description="words that a requirement has at least")
     requirement_chars: Positive = Field(default=240, description="longest requirement; a longer one is cut")
-    section_chars: Positive = Field(default=320, description="longest section; a longer one is cut")
+    section_chars: Positive = Field(default=120, description="longest section; a longer one is cut")
     max_chars: Annotated[int, Field(ge=400)] = Field(
-        default=2800, description="longest input; sections are cut further where it asks for it"
+        default=2400, description="longest input; sections are cut further where it asks for it"
     )
-    shared_words: Natural = Field(
-        default=4, description="words shared with the requirement that stand behind each section's label, rarest first"
+    evidence: bool = Field(
+        default=True,
+        description="tell behind each label how many words of the section's name and of the requirement are shared",
     )
     answer: Literal["header", "label"] = Field(
         default="header", description="target: the label with the section's first line, or the label alone"
@@ -34,8 +35,8 @@ class Phase1Config(Section):
     def _requirement_leaves_room(self) -> Phase1Config:
         if self.requirement_chars * 2 > self.max_chars:
             raise ValueError(
-                f"requirement_chars={self.requirement_chars}: leaves no room for sections in max_chars={self.max_chars}; "
-                f"set it to {self.max_chars // 2} or less"
+                f"requirement_chars={self.requirement_chars}: leaves no room for sections in "
+                f"max_chars={self.max_chars}; set it to {self.max_chars // 2} or less"
             )
         return self
 

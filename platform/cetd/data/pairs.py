@@ -41,7 +41,7 @@ class Pairs:
         columns = {"input": pa.types.is_string, "target": pa.types.is_string}
         if weighting:
             columns["pass_rates"] = pa.types.is_list
-        self._table = _read(path, list(columns))
+        self._table = read_table(path, list(columns))
         for name, fits in columns.items():
             kind = self._table.schema.field(name).type
             if not fits(kind) and not pa.types.is_large_string(kind):
@@ -112,7 +112,12 @@ def write_pairs(path: Path, pairs: Sequence[tuple[str, str]]) -> None:
     durable.write_bytes(path, sink.getvalue().to_pybytes())
 
 
-def _read(path: Path, columns: list[str]) -> pa.Table:
+def read_table(path: Path, columns: list[str]) -> pa.Table:
+    """The columns of a file, or of all files of a folder in the order of their names.
+
+    Raises:
+        DataError: no such file, another format, a column that is missing, or an unreadable file.
+    """
     files = sorted(path.glob("*.parquet")) + sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
     if not files or not all(file.is_file() for file in files):
         raise DataError(f"{path}: no such file, or a folder without *.parquet and *.jsonl")

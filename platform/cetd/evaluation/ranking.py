@@ -48,7 +48,7 @@ def rank(
 
 
 def distinguishing(tokenizer: Tokenizer, candidates: int) -> list[list[int]]:
-    """Of the label of each candidate, and of "none of these" at the end, the shortest beginning that no other one has."""
+    """Of each candidate's label, and at the end of "none of these", the shortest beginning that no other one has."""
     labels = [label(index) for index in (*range(candidates), NONE)]
     whole = [[*ids, EOS_ID] for ids in tokenizer.encode_batch(labels)]
     return [

@@ -80,7 +80,7 @@ def figures(rankings: Sequence[Ranking]) -> RetrievalFigures:
 
 
 def threshold(labels: Sequence[int], scores: Sequence[Sequence[float]]) -> float:
-    """The score of "none of these" at which a ranking by ``scores`` has most rows right; minus infinity: it never says so.
+    """The score of "none of these" at which a ranking by ``scores`` has most rows right; minus infinity: never said.
 
     Raises:
         ValueError: no rows.
@@ -88,7 +88,9 @@ def threshold(labels: Sequence[int], scores: Sequence[Sequence[float]]) -> float
     if not labels:
         raise ValueError("rows: none were given; a threshold is chosen on training rows")
     best = np.array([max(one) for one in scores])
-    right = np.array([one[label] == max(one) if label != NONE else False for label, one in zip(labels, scores, strict=True)])
+    right = np.array(
+        [one[label] == max(one) if label != NONE else False for label, one in zip(labels, scores, strict=True)]
+    )
     nowhere = np.array([label == NONE for label in labels])
     order = np.argsort(best, kind="stable")
     # Rows up to a place in this order are answered "none of these", those behind it with their best candidate.

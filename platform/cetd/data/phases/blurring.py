@@ -1,8 +1,8 @@
 """Names blurred: parameters, locals, functions, methods and classes become neutral ones, each name the same everywhere.
 
-Builtins, imports, double-underscore names, attributes of other objects, ``self`` and ``cls`` stay. The renamed code does what
-the code did, but where it looks names up in text (``getattr``, ``locals``, string annotations) or is called by keyword
-from elsewhere. Names are one space here: a name that is a local in one function and a function elsewhere gets one new name.
+Builtins, imports, double-underscore names, attributes of other objects, ``self`` and ``cls`` stay. The renamed code
+does what the code did, but where it looks names up in text (``getattr``, ``locals``, string annotations) or is called
+by keyword from elsewhere. A name that is a local in one function and a function elsewhere gets one new name.
 """
 
 from __future__ import annotations
@@ -95,7 +95,9 @@ def _bound_by(statement: ast.stmt) -> Iterator[str]:
     if isinstance(statement, Function | ast.ClassDef):
         yield statement.name
         return
-    yield from (node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
+    yield from (
+        node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    )
 
 
 def _changes(
@@ -109,7 +111,9 @@ def _changes(
             yield node, "arg", names[name]
         case ast.Name(name) if name in names:
             yield node, "id", names[name]
-        case ast.Attribute(ast.Name(base), name) if name in members & names.keys() and base in {"self", "cls"} | classes:
+        case ast.Attribute(ast.Name(base), name) if (
+            name in members & names.keys() and base in {"self", "cls"} | classes
+        ):
             yield node, "attr", names[name]
         case ast.Attribute(ast.Call(ast.Name("super")), name) if name in members & names.keys():
             yield node, "attr", names[name]

@@ -11,11 +11,15 @@ import numpy as np
 # Camel case ends a word before an upper letter that follows a lower one, or begins one after an acronym.
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_a-zA-Z]+")
 # What says nothing about the subject.
-_STOP = frozenset(
-    "a an and are as at be been but by can do does for from function has have if in into is it its method class module "
-    "may must no not of on or other shall should so such than that the their then there these they this to used using "
-    "was when where whether which will with you your provide given def self none true false return returns".split()
-)
+# fmt: off
+_STOP = frozenset({
+    "a", "an", "and", "are", "as", "at", "be", "been", "but", "by", "can", "do", "does", "for", "from", "function",
+    "has", "have", "if", "in", "into", "is", "it", "its", "method", "class", "module", "may", "must", "no", "not",
+    "of", "on", "or", "other", "shall", "should", "so", "such", "than", "that", "the", "their", "then", "there",
+    "these", "they", "this", "to", "used", "using", "was", "when", "where", "whether", "which", "will", "with", "you",
+    "your", "provide", "given", "def", "self", "none", "true", "false", "return", "returns",
+})
+# fmt: on
 
 
 def words(text: str) -> list[str]:

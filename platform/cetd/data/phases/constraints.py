@@ -40,7 +40,12 @@ def _refusals(node: Function) -> Iterator[str]:
                     stack += [(one, f" when {caught} is caught"[:_LONGEST]) for one in reversed(handler.body)]
             case _:
                 inner = [child for child in ast.iter_child_nodes(statement) if isinstance(child, ast.stmt)]
-                inner += [one for child in ast.iter_child_nodes(statement) if isinstance(child, ast.match_case) for one in child.body]
+                inner += [
+                    one
+                    for child in ast.iter_child_nodes(statement)
+                    if isinstance(child, ast.match_case)
+                    for one in child.body
+                ]
                 stack += [(one, guard) for one in reversed(inner)]
 
 

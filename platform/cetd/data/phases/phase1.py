@@ -1,9 +1,9 @@
 """Phase 1, subject expertise: a requirement, sections of the same repository that BM25 finds for it, and the true one.
 
-The input is the requirement, then the sections in BM25's order, each under ``[n] path: symbol`` and the words that it
-shares with the requirement. The target is the label of the true section with its first line, or ``[none]``. The true section
-stands last where BM25 does not have it among the best. So that its low score does not tell it, the last section of the
-other rows is drawn from below the best, too, the likelier the higher it stands there.
+The input is the requirement, then the sections in BM25's order, each under ``[n] path: symbol``, with how many words it
+shares with the requirement. The target is the label of the true section with its first line, or ``[none]``. The true
+section stands last where BM25 does not have it among the best. So that its low score does not tell it, the last section
+of the other rows is drawn from below the best, too, the likelier the higher it stands there.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from cetd.data.phases.requirement import requirement
 from cetd.seeds import derive
 
 NONE_LABEL = "[none]"
-_TITLE_CHARS, _HEAD_CHARS = 80, 120
+_TITLE_CHARS = 60
 
 phase1_schema = pa.schema(
     [
@@ -103,7 +103,9 @@ def sections(parsed: Sequence[Module]) -> list[Section]:
         for definition in module.definitions:
             code = code_of(definition.node)
             if code and (module.document.path, definition.symbol) not in found:
-                found[module.document.path, definition.symbol] = Section(definition, encodable(code), _shape(definition))
+                found[module.document.path, definition.symbol] = Section(
+                    definition, encodable(code), _shape(definition)
+                )
     return list(found.values())
 
 
@@ -180,14 +182,20 @@ def _row(
 
 def _input(query: str, offered: Sequence[Section], config: Phase1Config) -> str:
     """The requirement and the sections, in at most ``max_chars`` characters."""
-    asked = list(dict.fromkeys(words(query)))
-    spread = Counter(word for section in offered for word in section.words)
-    heads = []
-    for number, section in enumerate(offered):
-        shared = sorted((word for word in asked if word in section.words), key=lambda word: spread[word])
-        told = [encodable(section.title)[-_TITLE_CHARS:], *shared[: config.shared_words]]
-        heads.append(f"{label(number)} {' '.join(told)}"[:_HEAD_CHARS])
+    heads = [f"{label(number)} {_head(query, section, config)}" for number, section in enumerate(offered)]
     room = config.max_chars - len(query) - sum(len(head) + 2 for head in heads)
     most = max(0, min(config.section_chars, room // len(offered)))
-    parts = [query, *(part for head, section in zip(heads, offered, strict=True) for part in (head, section.code[:most]))]
+    parts = [
+        query,
+        *(part for head, section in zip(heads, offered, strict=True) for part in (head, section.code[:most])),
+    ]
     return "\n".join(parts)[: config.max_chars]
+
+
+def _head(query: str, section: Section, config: Phase1Config) -> str:
+    """Path and symbol; before them, such as ``2/3 4/9``, the shared ones of the name's and of the requirement's words."""
+    title = encodable(section.title)[-_TITLE_CHARS:]
+    if not config.evidence:
+        return title
+    asked, named = set(words(query)), set(words(section.definition.name))
+    return f"{len(named & asked)}/{len(named)} {len(asked & section.words)}/{len(asked)} {title}"

@@ -89,7 +89,9 @@ def _file_unit(module: Module, described: Mapping[str, Items], config: Phase2Con
     if not code or not module.top_level or len(text) > config.max_unit_chars or (config.require_docstring and not said):
         return []
     part = Part(module.document.path, "", text, code, frozenset(imported(module.tree)))
-    items = merged([{FUNCTIONAL: [encodable(one) for one in said]}, *(described[one.symbol] for one in module.top_level)])
+    items = merged(
+        [{FUNCTIONAL: [encodable(one) for one in said]}, *(described[one.symbol] for one in module.top_level)]
+    )
     return [Unit(part, "", items)]
 
 

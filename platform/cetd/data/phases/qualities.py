@@ -1,4 +1,4 @@
-"""What code shows of how it works, beside what it computes: calls into imported modules, and non-functional qualities."""
+"""What code shows of how it works, beside what it computes: calls into imported modules, non-functional qualities."""
 
 from __future__ import annotations
 
@@ -56,7 +56,9 @@ def api_calls(node: Defined, known: dict[str, str]) -> list[str]:
         (one for one in ast.walk(node) if isinstance(one, ast.Call)), key=lambda one: (one.lineno, one.col_offset)
     )
     names = (_dotted(call.func) for call in calls)
-    found = [f"{known[first]}{dot}{rest}" for name in names for first, dot, rest in [name.partition(".")] if first in known]
+    found = [
+        f"{known[first]}{dot}{rest}" for name in names for first, dot, rest in [name.partition(".")] if first in known
+    ]
     return list(dict.fromkeys(found))
 
 
@@ -83,7 +85,9 @@ def _function_qualities(node: Function) -> Iterator[str]:
         yield "yields its results one by one"
     if isinstance(node, ast.AsyncFunctionDef):
         yield "runs asynchronously"
-    if any(_is_lock(item.context_expr) for one in own if isinstance(one, ast.With | ast.AsyncWith) for item in one.items):
+    if any(
+        _is_lock(item.context_expr) for one in own if isinstance(one, ast.With | ast.AsyncWith) for item in one.items
+    ):
         yield "holds a lock while it works"
     if any(_calls(one, node.name) for one in own):
         yield "calls itself"

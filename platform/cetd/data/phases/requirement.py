@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from cetd.data.phases.bm25 import words
 
 _DOCTEST = re.compile(r"^\s*(>>>|\.\.\.|In \[\d+\]:)")
-_DIRECTIVE = re.compile(r"^\s*(\.\. |:\w[^:]*:(\s|$)|@\w+[ :]|[-=~^]{3,}\s*$|(Args|Parameters|Returns|Raises|Examples?)\s*:?\s*$)")
+_DIRECTIVE = re.compile(
+    r"^\s*(\.\. |:\w[^:]*:(\s|$)|@\w+[ :]|[-=~^]{3,}\s*$|(Args|Parameters|Returns|Raises|Examples?)\s*:?\s*$)"
+)
 _ROLE = re.compile(r":[\w:.+-]+:`~?([^`<]*?)(?:\s*<[^`>]*>)?`")
 _MARKUP = re.compile(r"``([^`]*)``|`([^`]*)`|\*\*([^*]+)\*\*")
 # "wrap(text, width) -> list", as C code documents itself.
 _SIGNATURE = re.compile(r"^[\w.]+\([^)]*\)\s*(->|--|=>|:)?\s*[\w.\[\], |]*$")
 _EMPTY = re.compile(
-    r"^(see\b|todo|fixme|xxx|deprecated|undocumented|internal\b|overrid|same as|like\b|alias|inherit|\(?internal|not implemented|"
+    r"^(see\b|todo|fixme|xxx|deprecated|undocumented|\(?internal\b|overrid|same as|like\b|alias|inherit|not implemented|"
     r"implement[s]? (the )?(abstract|interface)|helper\b)",
     re.IGNORECASE,
 )
@@ -23,33 +26,7 @@ _OPENING = re.compile(
     re.IGNORECASE,
 )
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
-_VERBS = frozenset(
-    "accept accumulate acquire activate add adjust advance aggregate align allocate allow analyze append apply arrange "
-    "assemble assert assign attach attempt authenticate await begin bind block break bring broadcast build cache "
-    "calculate call cancel capture cast change check choose clean clear clone close collapse collect combine compare "
-    "compile complete compress compute concatenate configure confirm connect construct consume contain continue "
-    "control convert copy count cover create cut deactivate deal debug decide declare decode decompress decorate "
-    "decrement decrypt define delete deliver deregister derive describe deserialize destroy detach detect determine "
-    "disable discard disconnect dispatch display divide do download draw drop dump duplicate emit empty emulate enable "
-    "encode encrypt end enqueue ensure enter enumerate erase escape establish estimate evaluate examine exchange "
-    "execute exit expand expose extend extract fail feed fetch fill filter find finish fire fit fix flatten flip flush "
-    "fold follow force format forward free gather generate get give grab group grow guess halt handle hash help hide "
-    "hold identify ignore implement import include increment indicate infer inform initialise initialize insert "
-    "inspect install instantiate interpret intersect invalidate invert invoke issue iterate join keep kill launch let "
-    "limit link list listen load locate lock log look lookup make manage map mark mask match maximize measure merge "
-    "minimize modify monitor move multiply negate normalize notify obtain offer open order output override pack pad "
-    "parse partition pass paste patch pause peek perform pick place plot poll pop populate post prepare prepend "
-    "preserve press prevent print process produce project prompt propagate protect prune publish pull purge push put "
-    "query queue quit quote raise randomize read rebuild receive record recover redirect reduce refer reformat refresh "
-    "register reject release reload remove rename render reorder repeat replace report represent request require "
-    "reserve reset reshape resize resolve restore restrict resume retrieve return reverse revert rewind roll rotate "
-    "round run sample save scale scan schedule scroll search seek select send separate serialize serve set setup "
-    "shift show shuffle shut shutdown signal simplify simulate skip sleep slice solve sort specify spawn split squeeze "
-    "start stop store strip stop subtract sum supply support suspend swap switch synchronize take tell terminate test "
-    "tokenize toggle trace track train transform translate transmit traverse treat trigger trim truncate try turn "
-    "undo unescape uninstall unlock unpack unquote unregister unset update upgrade upload use validate verify view "
-    "visit wait wake walk warn watch wrap write yield zip".split()
-)
+_VERBS = frozenset(Path(__file__).with_name("verbs.txt").read_text(encoding="utf-8").split())
 
 
 def requirement(docstring: str, name: str, is_class: bool, min_words: int, limit: int) -> str | None:
@@ -115,4 +92,4 @@ def _bases(word: str) -> list[str]:
 def _lowered(text: str) -> str:
     """The first letter in lower case, but for an acronym or a name."""
     head = text.split(" ", 1)[0]
-    return text if head[1:] != head[1:].lower() or len(head) == 1 and head != "A" else text[:1].lower() + text[1:]
+    return text if head[1:] != head[1:].lower() or (len(head) == 1 and head != "A") else text[:1].lower() + text[1:]

@@ -1,7 +1,7 @@
 """Structured requirements as text, and back: one item a line, behind the token of its section.
 
-What :func:`written` writes, :func:`sections` reads. It also reads what a model makes of it: items on one line, text before
-the first token, tokens without an item, tokens that it does not know.
+What :func:`written` writes, :func:`sections` reads. It also reads what a model makes of it: items on one line, text
+before the first token, tokens without an item, tokens that it does not know.
 """
 
 from __future__ import annotations

@@ -45,7 +45,9 @@ def _asserted(tree: ast.Module) -> Iterator[tuple[str, str]]:
         match node:
             case ast.Assert(ast.Compare(ast.Call() as call, [ast.Eq() | ast.Is()], [expected])):
                 yield from _literal_example(call, expected)
-            case ast.Call(ast.Attribute(ast.Name("self"), "assertEqual" | "assertIs"), [ast.Call() as call, expected, *_]):
+            case ast.Call(
+                ast.Attribute(ast.Name("self"), "assertEqual" | "assertIs"), [ast.Call() as call, expected, *_]
+            ):
                 yield from _literal_example(call, expected)
             case ast.Call(ast.Attribute(ast.Name("self"), method), [ast.Call() as call]) if method in _TRUTHS:
                 yield from ((_called(call), one) for one in _example(call, _TRUTHS[method]) if _is_literal(call))

@@ -33,7 +33,7 @@ def write_training_report(run_folder: Path, summary: Mapping[str, Any]) -> Path:
     made = json.dumps({key: summary[key] for key in ("revision", "versions", "hardware", "placement")}, indent=2)
     footer = element("footer", element("details", element("summary", "Code, versions, hardware"), element("pre", made)))
     return _written(
-        run_folder / "report.html", document(f"{name}: training", header, element("main", _curves(lines)), footer)
+        run_folder / "report.html", document(f"{name}: training", header, element("main", curves(lines)), footer)
     )
 
 
@@ -74,7 +74,9 @@ def _workers(count: int) -> str:
     return "1 worker" if count == 1 else f"{count} workers"
 
 
-def _curves(lines: Sequence[Mapping[str, Any]]) -> Html:
+def curves(lines: Sequence[Mapping[str, Any]]) -> Html:
+    """The section of a training run's curves, from the lines of its metrics."""
+
     def series(name: str, figure: str, colour: str = "--s1", marks: bool = False, smooth: bool = False) -> Series:
         points = [(line["iteration"], line[figure]) for line in lines if figure in line]
         return Series(name, colour, points, marks=marks, smooth=smooth)
