@@ -1,4 +1,4 @@
-"""Runs the feedback job as a process of its own, watches it, and kills what the test names."""
+"""Runs a job as a process of its own, watches it, and kills what the test names."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PATIENCE_S = 420
 
 @dataclass
 class Job:
-    """A running ``python -m jobs.feedback``."""
+    """A running ``python -m jobs.NAME``."""
 
     process: subprocess.Popen[str]
     folder: Path
@@ -82,9 +82,15 @@ class Job:
 
 @contextmanager
 def job(
-    root: Path, name: str, *overrides: str, flags: tuple[str, ...] = (), within: tuple[str, ...] = ()
+    root: Path,
+    name: str,
+    *overrides: str,
+    module: str = "jobs.feedback",
+    config: Path = TINY,
+    flags: tuple[str, ...] = (),
+    within: tuple[str, ...] = (),
 ) -> Iterator[Job]:
-    """Start the tiny job with its run under ``root``; what is left of it is killed at the end.
+    """Start a job, the tiny feedback run by default, with its run under ``root``; what is left is killed at the end.
 
     ``within`` is a command that runs the one behind it.
     """
@@ -92,7 +98,7 @@ def job(
     begins_at = len(log.read_text()) if log.exists() else 0
     environment = {key: value for key, value in os.environ.items() if key != "RAY_ADDRESS"}
     with log.open("a") as output:
-        command = [*within, sys.executable, "-m", "jobs.feedback", "--config", str(TINY), *flags]
+        command = [*within, sys.executable, "-m", module, "--config", str(config), *flags]
         process = subprocess.Popen(
             [*command, f"run.root={root}", f"run.name={name}", *overrides],
             cwd=ROOT,
