@@ -13,16 +13,20 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import ray.data
-from ray.exceptions import RayTaskError
 
 from cetd.config.data import DataJobConfig
 from cetd.data.corpus import cleaning, examples, selection, tokens
 from cetd.data.corpus.layout import CorpusFolder, Report
 from cetd.data.corpus.manifest import Begun, tallied, write_manifest
+from cetd.data.corpus.tables import TableError
 
 # (step, shards done, shards in all)
 Told = Callable[[str, int, int], None]
 Argument = TypeVar("Argument")
+
+
+class CorpusError(ValueError):
+    """A corpus that cannot be made; the message is one line for the user."""
 
 
 def build(config: DataJobConfig, path: Path, begun: Begun, told: Told) -> dict[str, Any]:
@@ -31,7 +35,7 @@ def build(config: DataJobConfig, path: Path, begun: Begun, told: Told) -> dict[s
     Ray is connected.
 
     Raises:
-        ValueError: a table's row cannot be understood, or no document is left; the line says why.
+        CorpusError: a table's row cannot be understood, or no document is left; the line says why.
     """
     folder = CorpusFolder(path)
     shards = begun.shards
@@ -79,24 +83,27 @@ def _spread(
         ray.data.DataContext.get_current().enable_progress_bars = False
         logging.getLogger("ray.data").setLevel(logging.ERROR)  # it tells of every plan, twice
         dataset = ray.data.from_items(items, override_num_blocks=len(items)).map(
-            lambda row: {"stages": len(work(row["number"], row["argument"]).stages)},
+            lambda row: {"error": _attempt(work, row["number"], row["argument"])},
             num_cpus=config.parallel.cpus,
             concurrency=config.parallel.tasks,
         )
-        try:
-            for done, _ in enumerate(dataset.iter_rows(), start=len(arguments) - len(missing) + 1):
-                told(step, done, len(arguments))
-        except RayTaskError as error:
-            raise _cause(error) from error
+        for done, row in enumerate(dataset.iter_rows(), start=len(arguments) - len(missing) + 1):
+            if row["error"]:
+                raise CorpusError(row["error"])
+            told(step, done, len(arguments))
     reports = [folder.read_report(step, number) for number in range(len(arguments))]
     return [report for report in reports if report]
 
 
-def _cause(error: BaseException) -> BaseException:
-    """What a step raised in its worker."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return error
+def _attempt(work: Callable[[int, Argument], Report], number: int, argument: Argument) -> str:
+    """What the user has to mend, as a line: Ray Data keeps of a step's exception its text alone. Bugs are raised."""
+    try:
+        work(number, argument)
+    except OSError as error:
+        return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    except TableError as error:
+        return str(error)
+    return ""
 
 
 def _something_left(reports: Sequence[Report]) -> None:
@@ -109,4 +116,4 @@ def _something_left(reports: Sequence[Report]) -> None:
             for reason, number in stage.dropped.items():
                 dropped[reason] = dropped.get(reason, 0) + number
     told = ", ".join(f"{number} {reason}" for reason, number in sorted(dropped.items(), key=lambda item: -item[1]))
-    raise ValueError(f"sources: no document is left of them ({told}); change sources or cleaning, with --restart")
+    raise CorpusError(f"sources: no document is left of them ({told}); change sources or cleaning, with --restart")

@@ -4,6 +4,7 @@ python -m jobs.bench tp [--degrees 2 3] [--steps 3] [--rounds 2]
 python -m jobs.bench forward [PRESET …] [--source 128] [--target 32]
 python -m jobs.bench sandbox [--workers 2] [--runs 96] [--rounds 5]
 python -m jobs.bench load --attacks tests/sandbox/attacks [--runs 10000] [--seed 0]
+python -m jobs.bench data [--sizes 1 4 16] [--megabytes 1.5]
 
 Benchmarks: ratios against a named alternative in the same run, and the figures of the specification's validation;
 printed, and written to runs/bench/NAME.json.
@@ -15,6 +16,7 @@ forward: seconds and memory of a forward pass of each CET-D size that fits. Need
 sandbox: runs per second and overhead of the sandbox against running programs without isolation. Needs no Ray.
 load: ten thousand runs of the sandbox, a fifth of them hostile: outcomes, leaks, speed at the end against that at the
 start; the exit status is 1 when one is not as it has to be. Needs no Ray.
+data: memory and speed of jobs.data as its corpus grows.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -71,6 +74,11 @@ def main(argv: list[str] | None = None) -> None:
     loaded.add_argument("--attacks", type=Path, required=True, help="folder of FAMILY/NAME.py, hostile programs")
     loaded.add_argument("--runs", type=int, default=10_000, help="runs in all; a multiple of 100")
     loaded.add_argument("--seed", type=int, default=0, help="which attacks and programs, and in which order")
+    growing = names.add_parser("data", help="memory and speed of jobs.data as its corpus grows")
+    growing.add_argument(
+        "--sizes", type=int, nargs="+", default=[1, 4, 16], help="corpora, as multiples of the smallest"
+    )
+    growing.add_argument("--megabytes", type=float, default=1.5, help="size of the smallest")
     arguments = parser.parse_args(argv)
     log_to_terminal()
     with one_line_errors():
@@ -85,6 +93,8 @@ def main(argv: list[str] | None = None) -> None:
                 forward(arguments.presets, arguments.source, arguments.target, arguments.passes)
             case "sandbox":
                 sandbox(arguments.workers, arguments.runs, arguments.rounds)
+            case "data":
+                data(arguments.sizes, arguments.megabytes)
             case "load":
                 if load(arguments.attacks, arguments.runs, arguments.seed)["complaints"]:
                     raise SystemExit(1)
@@ -237,6 +247,25 @@ def load(attacks: Path, runs: int, seed: int) -> dict[str, Any]:
     for one in found["unexpected"]:
         console.print(f"{one['name']}: {one['came_to']} instead of {' or '.join(one['expects'])}", markup=False)
     console.print("\n".join(found["complaints"]) or "every outcome as expected, nothing left, no slower", markup=False)
+    return report
+
+
+def data(sizes: Sequence[int], megabytes: float) -> dict[str, Any]:
+    """Make a corpus of each size and print the table; returns what is written as JSON."""
+    from cetd.evaluation.bench_corpus import grow
+    from cetd.evaluation.provenance import provenance
+
+    results = grow(sizes, megabytes, [sys.executable, "-m", "jobs.data"])
+    report = {"benchmark": "data", "megabytes": megabytes, "results": results, **provenance()}
+    durable.write_text(runs_root(None) / "bench" / "data.json", json.dumps(report, indent=2))
+    table = Table(title="The most memory that a process had, in MiB", title_justify="left")
+    for column in ("corpus", "documents", "MB", "seconds", "MB/s", *results[0]["peak_mib"]):
+        table.add_column(column, justify="right")
+    for one in results:
+        figures = f"{one['size']} x", f"{one['documents']:,}", f"{one['megabytes']:.1f}", f"{one['seconds']:.0f}"
+        peaks = (f"{peak:.0f}" for peak in one["peak_mib"].values())
+        table.add_row(*figures, f"{one['megabytes'] / one['seconds']:.2f}", *peaks)
+    Console().print(table)
     return report
 
 

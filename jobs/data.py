@@ -53,12 +53,16 @@ def run(config: DataJobConfig, folder: RunFolder, begun: Begun) -> dict[str, Any
     """Make the corpus, its report and its summary; returns the manifest."""
     from actors.cluster import connected
     from actors.corpus import build, peak_mib
+    from cetd.data.corpus.layout import peak_mib as driver_peak_mib
     from cetd.evaluation.report import write_corpus_report
 
     started = time.monotonic()
     with connected(config.parallel.cpus * (config.parallel.tasks or 1), 0, ROOT):
         manifest = build(config, folder.path, begun, Progress())
-    folder.write_json(folder.summary, {"wall_s": time.monotonic() - started, "peak_mib": peak_mib(folder.path)})
+    folder.write_json(
+        folder.summary,
+        {"wall_s": time.monotonic() - started, "peak_mib": {"driver": driver_peak_mib(), **peak_mib(folder.path)}},
+    )
     write_corpus_report(folder.path)
     return manifest
 
