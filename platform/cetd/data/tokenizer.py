@@ -1,16 +1,19 @@
-"""The tokenizer: byte-level BPE for one domain, with CET-D's structure tokens and fill-in-the-middle tokens.
+"""The tokenizer: byte-level, with CET-D's structure tokens and fill-in-the-middle tokens.
 
-Text is split after new lines and around digits only, so a token can be a whole phrase and a number keeps its digits.
-Promises: ``decode(encode(text)) == text`` for every text, and ``encode`` never yields PAD, EOS, BOS or a
-fill-in-the-middle token, whatever the text says. The saved folder is a Hugging Face fast tokenizer, which
-transformers and vLLM load; the structure tokens are ordinary text there, so that decoding keeps them.
+:meth:`Tokenizer.train` learns BPE for one domain: text is split after new lines and around digits only, so a token can
+be a whole phrase and a number keeps its digits. :mod:`cetd.data.tokenizer_training` learns from code.
+Promises: ``decode(encode(text)) == text`` for every text, ``decode_bytes(encode_bytes(data)) == data`` for all bytes,
+and neither yields PAD, EOS, BOS or a fill-in-the-middle token, whatever the text says. The saved folder is a Hugging
+Face fast tokenizer, which transformers and vLLM load; the structure tokens are ordinary text there, so that decoding
+keeps them.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
 
@@ -29,14 +32,30 @@ STRUCTURE_TOKENS = (
     "<FUNCTION_DEF>",
 )
 # What never stands for text.
-_CONTROL = (PAD, EOS, BOS, *FIM_TOKENS)
-SMALLEST_VOCABULARY = len(_CONTROL) + len(STRUCTURE_TOKENS) + 256
+CONTROL_TOKENS = (PAD, EOS, BOS, *FIM_TOKENS)
+SMALLEST_VOCABULARY = len(CONTROL_TOKENS) + len(STRUCTURE_TOKENS) + 256
 # Keeps a token to one phrase.
-_MAX_TOKEN_BYTES = 48
+MAX_TOKEN_BYTES = 48
+# What errors="surrogateescape" makes of bytes that are no UTF-8.
+_NOT_UTF8 = re.compile("([\udc80-\udcff]+)")
+
+
+def _alphabet() -> str:
+    """The characters that stand for the bytes 0 to 255 in byte-level vocabularies (GPT-2, Radford et al. 2019).
+
+    Printable ones stand for themselves, so that a token of printable ASCII is spelled as it is; the rest are U+0100 on.
+    """
+    printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
+    others = itertools.count(0x100)
+    return "".join(chr(byte) if byte in printable else chr(next(others)) for byte in range(256))
+
+
+BYTES = _alphabet()
+_BYTE_OF = {character: byte for byte, character in enumerate(BYTES)}
 
 
 class Tokenizer:
-    """Text to ids and back. Made by :meth:`train` or :meth:`load`."""
+    """Text to ids and back. Made by :meth:`train`, :meth:`load`, or what :mod:`cetd.data.tokenizer_training` has."""
 
     def __init__(self, inner: tokenizers.Tokenizer) -> None:
         inner.encode_special_tokens = True
@@ -63,6 +82,37 @@ class Tokenizer:
         """Text of ``ids``; PAD, EOS, BOS and fill-in-the-middle tokens stand for nothing."""
         return self._inner.decode(list(ids), skip_special_tokens=True)
 
+    def encode_bytes(self, data: bytes) -> list[int]:
+        """Ids of any bytes: stretches of UTF-8 as :meth:`encode` has them, each byte that is none as itself."""
+        ids: list[int] = []
+        for number, part in enumerate(_NOT_UTF8.split(data.decode("utf-8", "surrogateescape"))):
+            if number % 2:
+                ids += (self.id_of(BYTES[byte]) for byte in part.encode("utf-8", "surrogateescape"))
+            else:
+                ids += self.encode(part)
+        return ids
+
+    def decode_bytes(self, ids: Iterable[int]) -> bytes:
+        """Bytes of ``ids``, also of some that stand for a part of a character; control tokens stand for nothing.
+
+        Raises:
+            ValueError: an id that is not in the vocabulary, or a vocabulary that is not byte-level.
+        """
+        data = bytearray()
+        for each in ids:
+            token = self._inner.id_to_token(each)
+            if token is None:
+                raise ValueError(f"id={each} is not in the vocabulary: it has {self.vocab_size}")
+            if token in CONTROL_TOKENS:
+                continue
+            try:
+                data += bytes(_BYTE_OF[character] for character in token)
+            except KeyError:
+                raise ValueError(
+                    f"id={each} is {token!r}, which spells no bytes: not a byte-level vocabulary"
+                ) from None
+        return bytes(data)
+
     def id_of(self, token: str) -> int:
         """Id of a control or structure token.
 
@@ -71,7 +121,9 @@ class Tokenizer:
         """
         found = self._inner.token_to_id(token)
         if found is None:
-            raise ValueError(f"token={token!r} is not in the vocabulary: use one of {[*_CONTROL, *STRUCTURE_TOKENS]}")
+            raise ValueError(
+                f"token={token!r} is not in the vocabulary: use one of {[*CONTROL_TOKENS, *STRUCTURE_TOKENS]}"
+            )
         return found
 
     def save(self, folder: Path) -> None:
@@ -110,17 +162,23 @@ class Tokenizer:
         inner.decoder = decoders.ByteLevel()
         trainer = trainers.BpeTrainer(
             vocab_size=vocab_size,
-            special_tokens=[AddedToken(token, normalized=False) for token in (*_CONTROL, *STRUCTURE_TOKENS)],
+            special_tokens=added_tokens(),
             initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-            max_token_length=_MAX_TOKEN_BYTES,
+            max_token_length=MAX_TOKEN_BYTES,
             show_progress=False,
         )
-        structure = re.compile("|".join(STRUCTURE_TOKENS))
-        inner.train_from_iterator((part for text in texts for part in structure.split(text)), trainer)
-        # The trainer makes all of them special, which decoding would drop.
+        inner.train_from_iterator(unstructured(texts), trainer)
+        return Tokenizer.of(inner)
+
+    @staticmethod
+    def of(inner: tokenizers.Tokenizer) -> Tokenizer:
+        """The tokenizer of ``inner``, which has all of :func:`added_tokens` as special ones.
+
+        Special is what decoding drops, so that the structure tokens must not be.
+        """
         state = json.loads(inner.to_str())
         for token in state["added_tokens"]:
-            token["special"] = token["content"] in _CONTROL
+            token["special"] = token["content"] in CONTROL_TOKENS
         return Tokenizer(tokenizers.Tokenizer.from_str(json.dumps(state)))
 
     @staticmethod
@@ -134,3 +192,14 @@ class Tokenizer:
         if not file.is_file():
             raise ValueError(f"tokenizer={folder}: no tokenizer.json there; save one with Tokenizer.save")
         return Tokenizer(tokenizers.Tokenizer.from_file(str(file)))
+
+
+def added_tokens() -> list[AddedToken]:
+    """The first entries of every vocabulary, in the order of their ids."""
+    return [AddedToken(token, normalized=False) for token in (*CONTROL_TOKENS, *STRUCTURE_TOKENS)]
+
+
+def unstructured(texts: Iterable[str]) -> Iterator[str]:
+    """What is learned from: ``texts`` without the structure tokens, which are entries already."""
+    structure = re.compile("|".join(STRUCTURE_TOKENS))
+    return (part for text in texts for part in structure.split(text))
