@@ -40,7 +40,7 @@ log = logging.getLogger("tokenizer")
 LINE_EVERY_S = 10.0
 # Beside a tokenizer's own files: how it was learned.
 LEARNED = "learned.json"
-_EXCERPT_LINES = 24
+_EXCERPT_LINES = 16
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -251,10 +251,11 @@ def _report(
 
 
 def _print(measured: list[Measured], shares: dict[str, float], model: str) -> None:
-    table = Table(title=f"held-out code; embedding: share of {model}", title_justify="left")
+    told = f"{measured[-1].name}: Mistral's general-purpose tokenizer; embedding: share of {model}'s parameters"
+    table = Table(title="on held-out code", title_justify="left", caption=told, caption_justify="left")
     table.add_column("tokenizer", no_wrap=True)
-    for name in ("asked", "entries", "bytes/token", "tokens/line", "embedding", "learned in"):
-        table.add_column(name, justify="right", no_wrap=name in ("asked", "entries"))
+    for name in ("asked", "entries", "bytes/\ntoken", "tokens/\nline", "embed-\nding", "learned\nin"):
+        table.add_column(name, justify="right", no_wrap=True)
     for row in measured:
         asked = f"{row.asked:,}" if row.asked else "–"
         seconds = "–" if row.seconds is None else f"{row.seconds:.1f} s"

@@ -82,13 +82,13 @@ def test_a_killed_run_goes_on_and_ends_with_all_tokenizers(finished: tuple[Path,
         [text for text in documents(("json", "email", "collections", "html")) if text]
     )
     rows = {row["name"]: row for row in summary["tokenizers"]}
-    assert list(rows) == [*NAMES, "tekken_240911 (Mistral)"]
+    assert list(rows) == [*NAMES, "tekken_240911"]
     size = summary["validation"]["bytes"]
     for row in rows.values():
         assert row["bytes_per_token"] == pytest.approx(size / row["tokens"])
         assert 2 < row["bytes_per_token"] < 8
         assert f"{row['bytes_per_token']:.3f}" in shown
-    assert rows["tekken_240911 (Mistral)"]["vocab_size"] == 131_072
+    assert rows["tekken_240911"]["vocab_size"] == 131_072
     assert not list(folder.glob(".*.part"))
 
 
@@ -114,7 +114,7 @@ def test_the_report_has_the_curves_the_table_and_how_code_is_cut(finished: tuple
     assert page.tags.count("svg") == 2
     assert page.tags.count("table") == 1
     figures = page.text.split("How held-out code is cut")[1]
-    excerpts = re.split(r"(?:bpe-8000|unigram-8000|tekken_240911 \(Mistral\)): [\d,]+ tokens", figures)[1:]
+    excerpts = re.split(r"(?:bpe-8000|unigram-8000|tekken_240911): [\d,]+ tokens", figures)[1:]
     assert len(excerpts) == 3
     assert len({text.split("Learned from, code")[0].strip() for text in excerpts}) == 1
 

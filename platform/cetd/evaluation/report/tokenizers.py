@@ -72,7 +72,11 @@ def _glance(measured: Sequence[Measured], baseline: Measured) -> Html:
     return element(
         "div",
         tile("Bytes per token", f"{best.bytes_per_token:.3f}", f"{best.name}, the best of those learned here"),
-        tile("General-purpose", f"{baseline.bytes_per_token:.3f}", f"{baseline.name}, {baseline.vocab_size:,} entries"),
+        tile(
+            "General-purpose",
+            f"{baseline.bytes_per_token:.3f}",
+            f"Mistral's {baseline.name}, {baseline.vocab_size:,} entries",
+        ),
         tile("Gain", f"{gain:+.1%}", f"with {best.vocab_size / baseline.vocab_size:.0%} of the vocabulary"),
         class_="tiles",
     )
@@ -80,17 +84,17 @@ def _glance(measured: Sequence[Measured], baseline: Measured) -> Html:
 
 def _chart(title: str, measured: Sequence[Measured], baseline: Measured, figure: str, note: str) -> Html:
     """The figure over the vocabulary; the baseline's, whose vocabulary is another, as a level."""
-    sizes = [row.vocab_size for row in measured if row is not baseline]
+    sizes = [row.vocab_size / 1000 for row in measured if row is not baseline]
     series = []
     for kind in dict.fromkeys(row.kind for row in measured if row is not baseline):
-        points = sorted((float(row.vocab_size), getattr(row, figure)) for row in measured if row.kind == kind)
+        points = sorted((row.vocab_size / 1000, getattr(row, figure)) for row in measured if row.kind == kind)
         series.append(Series(kind, _COLOURS[kind], points, marks=len(points) == 1, smooth=False))
     level = getattr(baseline, figure)
-    ends = sorted({float(min(sizes)), float(max(sizes))})
+    ends = sorted({min(sizes), max(sizes)})
     name = f"{baseline.name}, {baseline.vocab_size:,} entries"
     series.append(Series(name, _COLOURS["baseline"], [(x, level) for x in ends], marks=len(ends) == 1, smooth=False))
     lowest = min(getattr(row, figure) for row in measured)
-    return line_chart(title, series, note, bounds=(lowest, lowest), across="entries of the vocabulary")
+    return line_chart(title, series, note, bounds=(lowest, lowest), across="entries of the vocabulary, thousands")
 
 
 def _table(measured: Sequence[Measured], shares: Mapping[str, float], model: str) -> Html:
