@@ -1,4 +1,8 @@
-"""A test of Ray, vLLM or the sandbox that is skipped fails the session: skipped is not green."""
+"""A test of Ray, vLLM or the sandbox that is skipped fails the session: skipped is not green.
+
+Tests run in two lanes where pytest-xdist is asked for them: those that start Ray in one, one after the other, and all
+others beside them.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +18,17 @@ def _base_of_temporary_folders(tmp_path_factory: pytest.TempPathFactory) -> None
     tmp_path_factory.getbasetemp()
 
 
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item):
-    outcome = yield
-    if outcome.get_result().skipped and REAL & {mark.name for mark in item.iter_markers()}:
-        _skipped.append(item.nodeid)
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if {"ray", "vllm"} & {mark.name for mark in item.iter_markers()}:
+            item.add_marker(pytest.mark.xdist_group("ray"))
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    # Markers are keywords of a report; unlike items, reports come here from every lane.
+    if report.skipped and REAL & set(report.keywords):
+        _skipped.append(report.nodeid)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
