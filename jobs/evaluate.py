@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> None:
         help="rows to evaluate on (default: validation)",
     )
     parser.add_argument(
-        "--limit", type=int, default=1000, metavar="N", help="rows at most, spread evenly (default: 1000)"
+        "--limit", type=int, default=1000, metavar="N", help="rows at most, drawn at random (default: 1000)"
     )
     arguments = parser.parse_args(argv)
     log_to_terminal()

@@ -19,7 +19,7 @@ class Phase1Config(Section):
     none_share: Fraction = Field(default=0.2, description="share of rows whose true section is taken away")
     min_words: Positive = Field(default=4, description="words that a requirement has at least")
     requirement_chars: Positive = Field(default=240, description="longest requirement; a longer one is cut")
-    section_chars: Positive = Field(default=120, description="longest section; a longer one is cut")
+    section_chars: Positive = Field(default=80, description="longest section; a longer one is cut")
     max_chars: Annotated[int, Field(ge=400)] = Field(
         default=2400, description="longest input; sections are cut further where it asks for it"
     )

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from cetd.config.train import TrainJobConfig
 from cetd.data.phases.phase1 import label
 from cetd.data.tokenizer import Tokenizer
-from cetd.evaluation.phase_evaluation import SHOWN, Evaluation, Row, Shown, Table, Told, evenly, percent
+from cetd.evaluation.phase_evaluation import SHOWN, Evaluation, Row, Shown, Table, Told, chosen, percent
 from cetd.evaluation.ranking import rank
 from cetd.evaluation.retrieval import NONE, Ranking, by_place, figures, threshold
 from cetd.models.encoder_decoder import EncoderDecoder
@@ -88,7 +88,7 @@ def _tables(found: dict, counts: dict[str, int]) -> tuple[Table, ...]:
 
 def _examples(rows: Sequence[Row], rankers: dict[str, list[Ranking]]) -> tuple[Shown, ...]:
     shown = []
-    for index in evenly(len(rows), SHOWN):
+    for index in chosen(len(rows), SHOWN):
         row = rows[index]
         answers = {name: rankings[index].answer for name, rankings in rankers.items()}
         verdict = ", ".join(f"{name} {'right' if one == row['label'] else 'wrong'}" for name, one in answers.items())

@@ -12,7 +12,7 @@ from cetd.config import SamplingConfig
 from cetd.config.train import TrainJobConfig
 from cetd.data.tokenizer import EOS_ID, PAD_ID, STRUCTURE_TOKENS, Tokenizer
 from cetd.evaluation.copying import Nearest, signature_only
-from cetd.evaluation.phase_evaluation import SHOWN, Evaluation, Row, Shown, Table, Told, evenly, percent
+from cetd.evaluation.phase_evaluation import SHOWN, Evaluation, Row, Shown, Table, Told, chosen, percent
 from cetd.evaluation.requirements_metrics import RequirementsFigures, figures
 from cetd.generation.encoder_decoder import generate
 from cetd.models.encoder_decoder import EncoderDecoder
@@ -25,7 +25,10 @@ _NOTE = (
     "whose input BM25 finds nearest. Signature alone: the header that stands in the input."
 )
 
-_SEVERITIES_NOTE = "0: the source as it is; 1: without comments and docstrings; 2: names blurred; 3: shuffled among noise; 4: truncated."
+_SEVERITIES_NOTE = (
+    "0: the source as it is; 1: without comments and docstrings; 2: names blurred; 3: shuffled among noise; "
+    "4: truncated."
+)
 
 
 def evaluate(
@@ -144,7 +147,7 @@ def _by_section(found: Mapping[str, RequirementsFigures]) -> Table:
 
 def _examples(rows: Sequence[Row], writers: Mapping[str, Sequence[str]]) -> tuple[Shown, ...]:
     shown = []
-    for index in evenly(len(rows), SHOWN):
+    for index in chosen(len(rows), SHOWN):
         row = rows[index]
         texts = {"Input": row["input"], "Wanted": row["target"], "Written by the model": writers["model"][index]}
         score = figures([writers["model"][index]], [row["target"]]).token_f1

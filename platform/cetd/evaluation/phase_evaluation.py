@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from cetd.config.train import TrainJobConfig
@@ -15,6 +16,7 @@ from cetd.data.tokenizer import Tokenizer
 from cetd.evaluation.provenance import provenance
 from cetd.models import huggingface
 from cetd.models.encoder_decoder import EncoderDecoder
+from cetd.seeds import derive
 
 SHOWN = 8
 Row = dict[str, Any]
@@ -83,9 +85,9 @@ def evaluate_phase(model_folder: Path, config: TrainJobConfig, split: str, limit
     return evaluate(model.eval(), tokenizer, rows, training, config, split, told)
 
 
-def evenly(count: int, limit: int) -> list[int]:
-    """At most ``limit`` of ``count`` indices, spread evenly."""
-    return [index * count // min(count, limit) for index in range(min(count, limit))]
+def chosen(count: int, limit: int) -> list[int]:
+    """At most ``limit`` of ``count`` indices in their order: always the same, and no pattern of the rows' order."""
+    return sorted(Random(derive("evaluation", count)).sample(range(count), min(count, limit)))
 
 
 def percent(value: float | None) -> str:
@@ -99,4 +101,4 @@ def _rows(path: Path | None, split: str, columns: Sequence[str], limit: int) -> 
     table = read_table(path, list(columns))
     if not table.num_rows:
         raise DataError(f"{path}: no rows; there is nothing to evaluate on")
-    return table.take(evenly(table.num_rows, limit)).to_pylist()
+    return table.take(chosen(table.num_rows, limit)).to_pylist()

@@ -1,8 +1,9 @@
 """Names blurred: parameters, locals, functions, methods and classes become neutral ones, each name the same everywhere.
 
-Builtins, imports, double-underscore names, attributes of other objects, ``self`` and ``cls`` stay. The renamed code
-does what the code did, but where it looks names up in text (``getattr``, ``locals``, string annotations) or is called
-by keyword from elsewhere. A name that is a local in one function and a function elsewhere gets one new name.
+Builtins, imports, double-underscore names, attributes that no class here defines, methods that are called as those of
+builtin types, ``self`` and ``cls`` stay. The renamed code does what the code did, but where it looks names up in text
+(``getattr``, ``locals``, string annotations) or shares them with code elsewhere (keywords, attributes). A name that is
+a local in one function and a function elsewhere gets one new name.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from collections.abc import Iterator, Sequence
 from cetd.data.phases.definitions import Defined, Function
 
 _KEPT = frozenset(dir(builtins)) | {"self", "cls", "_"}
+# A method of such a name cannot be told from that of a builtin type where it is called.
+_ATTRIBUTES = {name for kind in (str, bytes, list, dict, set, int, float) for name in dir(kind)}
 
 
 def blurred_names(trees: Sequence[ast.Module], kept: frozenset[str] = frozenset()) -> dict[str, str]:
@@ -22,7 +25,8 @@ def blurred_names(trees: Sequence[ast.Module], kept: frozenset[str] = frozenset(
     ``kept`` are names that stay, as what the document imports does.
     """
     taken = {name for tree in trees for node in ast.walk(tree) for name in _identifiers(node)}
-    stays = _KEPT | kept | {name for tree in trees for name in imported(tree)}
+    members = {name for tree in trees for name in _members(tree)}
+    stays = _KEPT | kept | (members & _ATTRIBUTES) | {name for tree in trees for name in imported(tree)}
     numbers = {"v": 0, "f": 0, "C": 0}
     names: dict[str, str] = {}
     for tree in trees:
@@ -40,8 +44,8 @@ def rename(tree: ast.Module, names: dict[str, str]) -> None:
     """Put the new names into ``tree``, in place."""
     members = _members(tree)
     callables = {node.name for node in ast.walk(tree) if isinstance(node, Defined)}
-    classes = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
-    changes = [change for node in ast.walk(tree) for change in _changes(node, names, members, callables, classes)]
+    foreign = imported(tree)
+    changes = [change for node in ast.walk(tree) for change in _changes(node, names, members, callables, foreign)]
     for node, field, value in changes:
         setattr(node, field, value)
 
@@ -101,7 +105,7 @@ def _bound_by(statement: ast.stmt) -> Iterator[str]:
 
 
 def _changes(
-    node: ast.AST, names: dict[str, str], members: set[str], callables: set[str], classes: set[str]
+    node: ast.AST, names: dict[str, str], members: set[str], callables: set[str], foreign: set[str]
 ) -> Iterator[tuple[ast.AST, str, object]]:
     """Fields to set; found before any is set, so that each is judged by the old names."""
     match node:
@@ -111,11 +115,7 @@ def _changes(
             yield node, "arg", names[name]
         case ast.Name(name) if name in names:
             yield node, "id", names[name]
-        case ast.Attribute(ast.Name(base), name) if (
-            name in members & names.keys() and base in {"self", "cls"} | classes
-        ):
-            yield node, "attr", names[name]
-        case ast.Attribute(ast.Call(ast.Name("super")), name) if name in members & names.keys():
+        case ast.Attribute(value, name) if name in members & names.keys() and not _is_name(value, foreign):
             yield node, "attr", names[name]
         case ast.Global(bound) | ast.Nonlocal(bound):
             yield node, "names", [names.get(name, name) for name in bound]
@@ -135,7 +135,11 @@ def _name_of(function: ast.expr) -> str:
     match function:
         case ast.Name(name):
             return name
-        case ast.Attribute(ast.Name("self" | "cls"), name):
+        case ast.Attribute(attr=name):
             return name
         case _:
             return ""
+
+
+def _is_name(expression: ast.expr, names: set[str]) -> bool:
+    return isinstance(expression, ast.Name) and expression.id in names

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 
 import bm25s
 import numpy as np
+
+# It sets itself to tell every index that it builds.
+logging.getLogger("bm25s").setLevel(logging.WARNING)
 
 # Camel case ends a word before an upper letter that follows a lower one, or begins one after an acronym.
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_a-zA-Z]+")

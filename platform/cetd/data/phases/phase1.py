@@ -193,7 +193,7 @@ def _input(query: str, offered: Sequence[Section], config: Phase1Config) -> str:
 
 
 def _head(query: str, section: Section, config: Phase1Config) -> str:
-    """Path and symbol; before them, such as ``2/3 4/9``, the shared ones of the name's and of the requirement's words."""
+    """Path and symbol, behind the counts of shared words of the name and of the requirement, such as ``2/3 4/9``."""
     title = encodable(section.title)[-_TITLE_CHARS:]
     if not config.evidence:
         return title

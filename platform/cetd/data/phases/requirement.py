@@ -16,8 +16,8 @@ _MARKUP = re.compile(r"``([^`]*)``|`([^`]*)`|\*\*([^*]+)\*\*")
 # "wrap(text, width) -> list", as C code documents itself.
 _SIGNATURE = re.compile(r"^[\w.]+\([^)]*\)\s*(->|--|=>|:)?\s*[\w.\[\], |]*$")
 _EMPTY = re.compile(
-    r"^(see\b|todo|fixme|xxx|deprecated|undocumented|\(?internal\b|overrid|same as|like\b|alias|inherit|not implemented|"
-    r"implement[s]? (the )?(abstract|interface)|helper\b)",
+    r"^(see\b|todo|fixme|xxx|deprecated|undocumented|\(?internal\b|overrid|same as|like\b|alias|inherit|"
+    r"not implemented|implement[s]? (the )?(abstract|interface)|helper\b)",
     re.IGNORECASE,
 )
 _OPENING = re.compile(
