@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from cetd.config import EncoderDecoderConfig
+from cetd.data.tokenizer import EOS_ID, PAD_ID, Tokenizer
+from cetd.evaluation.ranking import distinguishing, rank
+from cetd.models.encoder_decoder import EncoderDecoder
+
+TEXTS = ["[1] def wrap(text):", "[2] class Mean:", "[none]", "which one?", "and which of these is it?"]
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Tokenizer:
+    return Tokenizer.train(TEXTS * 3, 300)
+
+
+def test_no_beginning_is_another_answers(tokenizer: Tokenizer) -> None:
+    for count in range(1, 10):
+        beginnings = distinguishing(tokenizer, count)
+        assert len(beginnings) == count + 1
+        for one in beginnings:
+            assert not any(other[: len(one)] == one for other in beginnings if other is not one)
+
+
+def test_an_answer_with_its_header_begins_as_its_label(tokenizer: Tokenizer) -> None:
+    first, second, none = distinguishing(tokenizer, 2)
+    for beginning, text in ((first, TEXTS[0]), (second, TEXTS[1]), (none, TEXTS[2])):
+        assert tokenizer.encode(text)[: len(beginning)] == beginning
+
+
+def test_scores_are_the_log_probabilities_that_each_row_has_alone(tokenizer: Tokenizer) -> None:
+    torch.manual_seed(0)
+    small = EncoderDecoderConfig(
+        vocab_size=tokenizer.vocab_size, d_model=16, d_ff=32, d_kv=8, n_heads=2, encoder_layers=1, decoder_layers=1
+    )
+    model = EncoderDecoder(small).eval().requires_grad_(False)
+    together = rank(model, tokenizer, TEXTS[3:], [0, -1], [2, 3], 100)
+    assert [(one.label, len(one.scores)) for one in together] == [(0, 2), (-1, 3)]
+    for text, ranking, count in zip(TEXTS[3:], together, (2, 3), strict=True):
+        source = torch.tensor([tokenizer.encode(text)])
+        for ids, score in zip(distinguishing(tokenizer, count), (*ranking.scores, ranking.none_score), strict=True):
+            logits = model(source, torch.ones_like(source), torch.tensor([[PAD_ID, *ids[:-1]]]))[0].log_softmax(-1)
+            alone = sum(float(logits[place, token]) for place, token in enumerate(ids))
+            assert score == pytest.approx(alone, abs=1e-4)
+    assert EOS_ID not in distinguishing(tokenizer, 2)[0]
