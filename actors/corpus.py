@@ -48,7 +48,7 @@ def build(config: DataJobConfig, path: Path, begun: Begun, told: Told) -> dict[s
     _something_left(cleaned)
     chosen = selection.select(config, folder, len(shards))
     split = spread(selection.SPLIT_STEP, lambda number, _: selection.split(folder, number), numbers)
-    tokens.make_tokenizer(config.tokens, folder)
+    tokens.make_tokenizer(config.tokens, folder, config.run.seed)
     packed = spread(tokens.STEP, lambda number, _: tokens.pack(config, folder, number), numbers)
     together = examples.parts(dict(enumerate(split)), config.shard_bytes)
     made = spread(examples.STEP, lambda number, part: examples.make_examples(config, folder, number, part), together)

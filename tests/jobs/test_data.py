@@ -68,7 +68,7 @@ def one_after_the_other(config: DataJobConfig, path: Path) -> dict[str, Any]:
     cleaned = [cleaning.clean(config, folder, number, begun.shards[number]) for number in numbers]
     chosen = selection.select(config, folder, len(begun.shards))
     split = [selection.split(folder, number) for number in numbers]
-    tokens.make_tokenizer(config.tokens, folder)
+    tokens.make_tokenizer(config.tokens, folder, config.run.seed)
     packed = [tokens.pack(config, folder, number) for number in numbers]
     parts = examples.parts(dict(enumerate(split)), config.shard_bytes)
     made = [examples.make_examples(config, folder, number, part) for number, part in enumerate(parts)]

@@ -19,14 +19,18 @@ from cetd.data.corpus.counts import Stage
 from cetd.data.corpus.fim import EXTRA, FimIds, rearranged
 from cetd.data.corpus.layout import SPLITS, CorpusFolder, Report, peak_mib
 from cetd.data.corpus.packing import packed, pieces
+from cetd.data.texts import open_texts
 from cetd.data.tokenizer import EOS_ID, Tokenizer
+from cetd.data.tokenizer_training import train_bpe, train_unigram
 from cetd.seeds import derive
 
 STEP = "pack"
 
 
-def make_tokenizer(config: TokensConfig, folder: CorpusFolder) -> Tokenizer:
+def make_tokenizer(config: TokensConfig, folder: CorpusFolder, seed: int) -> Tokenizer:
     """The tokenizer that is named, or one trained on the training documents; it stands in ``tokenizer/`` then.
+
+    ``seed`` draws the documents where there are more than it is trained on.
 
     Raises:
         ValueError: there is none in the folder named, or the vocabulary is too small.
@@ -36,7 +40,9 @@ def make_tokenizer(config: TokensConfig, folder: CorpusFolder) -> Tokenizer:
     if config.path:
         tokenizer = Tokenizer.load(config.path)
     else:
-        tokenizer = Tokenizer.train(training_texts(folder, config.max_training_bytes), config.vocab_size)
+        train = {"bpe": train_bpe, "unigram": train_unigram}[config.kind]
+        texts = open_texts(folder.path / "documents" / "train", "sources", config.max_training_bytes, seed)
+        tokenizer = train(texts, config.vocab_size)
     tokenizer.save(folder.tokenizer)
     return tokenizer
 
@@ -77,20 +83,6 @@ def describe(config: DataJobConfig, folder: CorpusFolder, tallies: Mapping[str, 
         "splits": counts,
     }
     durable.write_text(folder.packed / "packed.json", json.dumps(told, indent=1))
-
-
-def training_texts(folder: CorpusFolder, most: int) -> Iterator[str]:
-    """Training documents up to ``most`` bytes, taken evenly over the corpus: of each shard its share."""
-    files = sorted((folder.path / "documents" / "train").glob("*.parquet"))
-    share = most // max(1, len(files))
-    for file in files:
-        room = share
-        for batch in pq.ParquetFile(file).iter_batches(64, columns=["text"]):
-            for text in batch.column(0).to_pylist():
-                room -= len(text)
-                if room < 0:
-                    break
-                yield text
 
 
 def _sequences(
