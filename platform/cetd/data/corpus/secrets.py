@@ -18,7 +18,6 @@ from cetd.data.corpus.counts import Stage, sifted
 _DETECTORS = {
     "aws": "AWSKeyDetector",
     "azure_storage_key": "AzureStorageKeyDetector",
-    "basic_auth": "BasicAuthDetector",
     "discord": "DiscordBotTokenDetector",
     "github_token": "GitHubTokenDetector",
     "gitlab_token": "GitLabTokenDetector",
@@ -37,7 +36,9 @@ _DETECTORS = {
 _PRIVATE_KEY = re.compile(
     r"-----BEGIN (?P<kind>(?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?)-----.*?(?:-----END (?P=kind)-----|\Z)", re.S
 )
-_EMAIL = re.compile(r"\b[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24}\b")
+# Replaced in its place alone: as a word of its own it may be anything, such as Python's `pass`.
+_PASSWORD = re.compile(r"(?<=://)([^\s/:@'\"<>{}]{1,64}:)(?!REDACTED_PASSWORD@)[^\s/@'\"<>{}]{1,128}(?=@)")
+_EMAIL = re.compile(r"\b(?!REDACTED_PASSWORD@)[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24}\b")
 # Names that were set aside for examples (RFC 2606), and the place of what was replaced.
 _EXAMPLE = re.compile(r"@(?:.*\.)?example(?:\.(?:com|net|org))?$|\.(?:test|invalid|example)$", re.I)
 _EMAIL_PLACE = "name@example.com"
@@ -66,12 +67,12 @@ def scrub(text: str) -> tuple[str, dict[str, int]]:
     if "PRIVATE KEY" in text:
         text, number = _PRIVATE_KEY.subn("REDACTED_PRIVATE_KEY", text)
         found |= {"private key": number} if number else {}
+    text, number = _PASSWORD.subn(r"\1REDACTED_PASSWORD", text)
+    found |= {"password in an address": number} if number else {}
     for kind, detector in _detectors().items():
         secrets = {secret for secret in detector.analyze_string(text) if "REDACTED" not in secret}
         # The longest first: one may be a part of another.
         for secret in sorted(secrets, key=lambda one: (-len(one), one)):
-            if len(secret) < 4 and kind == "basic auth":
-                continue  # user:pw@ in prose and doctests
             found[kind] = found.get(kind, 0) + text.count(secret)
             text = text.replace(secret, f"REDACTED_{kind.upper().replace(' ', '_')}")
     emails = [email for email in _EMAIL.findall(text) if not _EXAMPLE.search(email)] if "@" in text else []
