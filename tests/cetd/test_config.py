@@ -68,8 +68,8 @@ def test_a_preset_and_what_differs_from_it() -> None:
         (["early_stop={patience: 2}"], "early_stop: needs data.validation, which is unset"),
         (["model=tiny-lm"], "data.max_input_tokens + data.max_output_tokens = 2560 exceeds model.max_positions=256"),
         (["tokenizer=null"], "tokenizer: unset; give the folder of the tokenizer"),
-        (["data.train=null"], "data: train and micro: give one of them"),
-        (["data.micro={}"], "data: train and micro: give one of them"),
+        (["data.train=null"], "data: train, micro and packed: give one of them"),
+        (["data.micro={}"], "data: train, micro and packed: give one of them"),
     ],
 )
 def test_a_training_job_that_cannot_be_is_said_in_one_line(overrides: list[str], message: str) -> None:

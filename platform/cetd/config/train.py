@@ -15,12 +15,25 @@ from cetd.config.training import OptimizerConfig
 
 
 class DataConfig(Section):
-    """Pairs of texts: Parquet or JSON lines with the columns ``input`` and ``target``, or those of micro-apps."""
+    """Pairs of texts (Parquet or JSON lines with the columns ``input`` and ``target``, or those of micro-apps), or
+    packed tokens.
+    """
 
     train: Path | None = Field(default=None, description="file or folder of *.parquet or *.jsonl to learn from")
     validation: Path | None = Field(default=None, description="the same for evaluation; unset: none")
     micro: MicroAppsConfig | None = Field(
         default=None, description="instead of files: sources of generated apps, and their requirements"
+    )
+    packed: Path | None = Field(
+        default=None,
+        description="instead of pairs, for decoder-only models: the packed/ that jobs.data leaves, with its tokenizer "
+        "and validation",
+    )
+    row_length: Positive | None = Field(
+        default=None, description="of packed data: cut its rows into shorter ones of so many tokens; unset: as they are"
+    )
+    validation_rows: Positive | None = Field(
+        default=None, description="of packed data: evaluate on so many rows, spread over all; unset: on all"
     )
     max_input_tokens: Positive = Field(default=2048, description="longest input")
     max_output_tokens: Positive = Field(default=512, description="longest target, its end token included")
@@ -30,10 +43,17 @@ class DataConfig(Section):
 
     @model_validator(mode="after")
     def _one_source(self) -> DataConfig:
-        if (self.train is None) == (self.micro is None):
-            raise ValueError("train and micro: give one of them, the files to learn from or the apps to generate")
-        if self.micro and self.validation:
-            raise ValueError(f"validation={self.validation}: micro brings its own; unset it")
+        sources = [name for name in ("train", "micro", "packed") if getattr(self, name) is not None]
+        if len(sources) != 1:
+            raise ValueError(
+                "train, micro and packed: give one of them, the files to learn from, the apps to generate, or packed "
+                f"tokens; given: {', '.join(sources) or 'none'}"
+            )
+        if self.train is None and self.validation:
+            raise ValueError(f"validation={self.validation}: {sources[0]} brings its own; unset it")
+        for name in ("row_length", "validation_rows"):
+            if self.packed is None and getattr(self, name):
+                raise ValueError(f"{name}={getattr(self, name)}: for data.packed, which is unset")
         return self
 
 
@@ -105,7 +125,8 @@ class TrainJobConfig(Section):
     """The whole of ``python -m jobs.train``."""
 
     MAY_CHANGE = (
-        *("run.root", "epochs", "max_steps", "evaluate_every", "checkpoint", "parallel", "early_stop", "loss_watch"),
+        *("run.root", "epochs", "max_steps", "pause_at", "evaluate_every", "checkpoint", "parallel", "early_stop"),
+        "loss_watch",
         *("optimizer.learning_rate", "optimizer.clip", "recompute_activations", "engine", "deepspeed", "tracking"),
     )
 
@@ -118,6 +139,9 @@ class TrainJobConfig(Section):
     optimizer: OptimizerConfig = OptimizerConfig(learning_rate=5e-5, schedule="linear", warmup_steps=1000)
     epochs: PositiveFloat = Field(default=1.0, description="passes over the data")
     max_steps: Positive | None = Field(default=None, description="optimizer steps; unset: as the epochs give")
+    pause_at: Positive | None = Field(
+        default=None, description="step after which the run pauses, evaluated and with a checkpoint; raise it to go on"
+    )
     batch_size: Positive = Field(default=4, description="examples per forward pass, over all replicas together")
     accumulation: Positive = Field(default=1, description="forward passes per optimizer step")
     reward_weighting: RewardWeightingConfig | None = Field(default=None, description="unset: all examples count alike")
@@ -145,10 +169,13 @@ class TrainJobConfig(Section):
             raise ValueError(f"batch_size={self.batch_size} does not divide among {replicas} replicas; use {nearest}")
         if self.engine == "deepspeed" and self.precision == "fp16":
             raise ValueError("precision=fp16: not with engine=deepspeed; use fp32, or bf16 where there is")
-        if self.early_stop and self.data.validation is None and self.data.micro is None:
+        if self.early_stop and self.data.train and self.data.validation is None:
             raise ValueError("early_stop: needs data.validation, which is unset")
-        if self.tokenizer is None and self.data.micro is None:
+        if self.tokenizer is None and self.data.train:
             raise ValueError("tokenizer: unset; give the folder of the tokenizer that the model was made for")
+        if self.data.packed:
+            self._packed_fits(self.data.packed)
+            return self
         longest = self.data.max_input_tokens + self.data.max_output_tokens
         if isinstance(self.model, DecoderConfig) and longest > self.model.max_positions:
             raise ValueError(
@@ -156,3 +183,19 @@ class TrainJobConfig(Section):
                 f"model.max_positions={self.model.max_positions}; shorten them or raise it"
             )
         return self
+
+    def _packed_fits(self, packed: Path) -> None:
+        if not isinstance(self.model, DecoderConfig):
+            raise ValueError(
+                f"data.packed={packed}: packed tokens are for decoder-only models and model is {self.model.family}; "
+                "give data.train"
+            )
+        if self.model.positions == "learned":
+            raise ValueError(
+                "model.positions=learned: a packed row holds several documents, whose learned positions would count "
+                "from the row's start; use model.positions=rotary with data.packed"
+            )
+        if self.tokenizer not in (None, packed / "tokenizer"):
+            raise ValueError(f"tokenizer={self.tokenizer}: data.packed brings its own; unset it")
+        if self.reward_weighting:
+            raise ValueError("reward_weighting: packed tokens have no pass rates; unset it, or give data.train")

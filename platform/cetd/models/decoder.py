@@ -104,9 +104,11 @@ class Decoder(nn.Module):
     def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None, of: Tensor | None = None) -> Tensor:
         """Logits (batch, position, vocabulary) of the token after each of ``input_ids`` (batch, position).
 
-        ``attention_mask`` (batch, position) is true (or 1) where there is a token; None means everywhere. Positions
-        count from the row's start, padding included, as Hugging Face counts them. Given ``of`` (positions,), indices
-        into the rows one after another, logits (positions, vocabulary) of those alone.
+        ``attention_mask`` (batch, position) is true (or 1) where there is a token; None means everywhere. In a row of
+        several documents it is the number of each token's document, from 1, and attention stays within a document.
+        Positions count from the row's start, padding included, as Hugging Face counts them: rotary scores depend on
+        distances alone (Su et al. 2021, equation 16), so a document's do not change with where it stands. Given ``of``
+        (positions,), indices into the rows one after another, logits (positions, vocabulary) of those alone.
 
         Raises:
             ValueError: the sequence is longer than ``max_positions``.
@@ -125,9 +127,9 @@ class Decoder(nn.Module):
         mask = None
         if attention_mask is not None:
             past = torch.ones(length, length, dtype=torch.bool, device=hidden.device).tril()
-            # A padded row sees itself, so that no softmax is over nothing.
-            own = torch.eye(length, dtype=torch.bool, device=hidden.device)
-            mask = past & (attention_mask.bool()[:, None, None, :] | own)  # (batch, 1, query, key)
+            # Padding sees padding, so that no softmax is over nothing.
+            of_query, of_key = attention_mask[:, None, :, None], attention_mask[:, None, None, :]
+            mask = past & (of_query == of_key)  # (batch, 1, query, key)
         for layer in self.layers:
             if self.recompute and self.training:
                 hidden = checkpoint(layer, hidden, rotations, mask, use_reentrant=False)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from cetd.config import DecoderConfig, EncoderDecoderConfig
 from cetd.data.example import Example
+from cetd.data.packed import PackedRow
 from cetd.data.tokenizer import PAD_ID
 from cetd.parallel.collectives import Group
 from cetd.parallel.cross_entropy import cross_entropy
@@ -36,11 +38,31 @@ class Batch:
         return Batch(inputs, self.targets.to(device, non_blocking=True), self.weights.to(device, non_blocking=True))
 
 
-def make_batch(config: EncoderDecoderConfig | DecoderConfig, examples: Sequence[Example]) -> Batch:
-    """Pad ``examples`` for a model of ``config``'s family.
+def make_batch(
+    config: EncoderDecoderConfig | DecoderConfig, examples: Sequence[Example] | Sequence[PackedRow]
+) -> Batch:
+    """Pad ``examples`` for a model of ``config``'s family; packed rows are for decoders.
 
     A decoder reads prompt and completion as one sequence, padded on the right, where causal attention does not look.
     """
+    rows = [example for example in examples if isinstance(example, PackedRow)]
+    if rows:
+        return _packed(rows)
+    return _padded(config, [example for example in examples if isinstance(example, Example)])
+
+
+def _packed(rows: Sequence[PackedRow]) -> Batch:
+    """Every token is learned from those before it in its document; a document's first token is not."""
+    tokens, documents = (
+        torch.from_numpy(np.stack(columns)).long()
+        for columns in ([row.tokens for row in rows], [row.documents for row in rows])
+    )
+    continues = (documents[:, 1:] == documents[:, :-1]) & (documents[:, 1:] > 0)
+    targets = tokens[:, 1:].masked_fill(~continues, IGNORED)
+    return Batch((tokens[:, :-1], documents[:, :-1]), targets, torch.ones(len(rows)))
+
+
+def _padded(config: EncoderDecoderConfig | DecoderConfig, examples: Sequence[Example]) -> Batch:
     weights = torch.tensor([example.weight for example in examples])
     if isinstance(config, EncoderDecoderConfig):
         prompts = padded([example.prompt for example in examples], PAD_ID)

@@ -13,6 +13,7 @@ import torch
 from cetd.config import DecoderConfig, EncoderDecoderConfig
 from cetd.config.train import TrainJobConfig
 from cetd.data import microapps
+from cetd.data.packed import TOKENIZER, Packed, read_about
 from cetd.data.pairs import Pairs, write_pairs
 from cetd.data.supervised import policy_pairs
 from cetd.data.tokenizer import Tokenizer
@@ -34,6 +35,8 @@ def prepared(config: TrainJobConfig, folder: Path) -> TrainJobConfig:
     Raises:
         ValueError: the vocabulary is too small, or there are not so many apps.
     """
+    if config.data.packed:
+        return config.model_copy(update={"tokenizer": config.data.packed / TOKENIZER})
     apps = config.data.micro
     if apps is None:
         return config
@@ -53,8 +56,8 @@ def prepared(config: TrainJobConfig, folder: Path) -> TrainJobConfig:
 class Data:
     """What is learned from, and what evaluations are on."""
 
-    train: Pairs
-    validation: Pairs | None
+    train: Pairs | Packed
+    validation: Pairs | Packed | None
 
 
 def open_data(config: TrainJobConfig) -> Data:
@@ -63,6 +66,9 @@ def open_data(config: TrainJobConfig) -> Data:
     Raises:
         ValueError: no tokenizer there, or data that cannot be trained on; the line names the file and the remedy.
     """
+    if config.data.packed:
+        packed, length = config.data.packed, config.data.row_length
+        return Data(Packed(packed, "train", length), Packed(packed, "validation", length, config.data.validation_rows))
     assert config.data.train, "prepared() fills it"
     tokenizer = _tokenizer(config)
     train = Pairs(config.data.train, config.data, tokenizer, config.reward_weighting)
@@ -77,6 +83,8 @@ def check(config: TrainJobConfig) -> None:
         ValueError: the tokenizer, the data, the weights or the tensor-parallel degree do not fit; one line.
     """
     shares(config.model, config.parallel.tensor, 0)
+    if config.data.packed:
+        read_about(config.data.packed)  # before the tokenizer in it is looked for
     tokens = _tokenizer(config).vocab_size
     if not tokens <= config.model.vocab_size <= tokens + _PADDING:
         raise ValueError(
@@ -86,9 +94,12 @@ def check(config: TrainJobConfig) -> None:
     if config.start:
         _check_start(config.start, config.model)
     data = open_data(config)
-    for pairs in (data.train, data.validation):
-        if pairs:
-            pairs.check_lengths()
+    for opened in (data.train, data.validation):
+        if isinstance(opened, Pairs):
+            opened.check_lengths()
+        elif opened:
+            assert isinstance(config.model, DecoderConfig), "the configuration refuses others"
+            opened.check(config.model)
 
 
 def first_model(config: TrainJobConfig) -> EncoderDecoder | Decoder:

@@ -18,6 +18,7 @@ from torch.distributed.fsdp.sharded_grad_scaler import ShardedGradScaler
 
 from cetd.config.train import TrainJobConfig
 from cetd.data.example import Example
+from cetd.data.packed import PackedRow
 from cetd.models.decoder import Decoder
 from cetd.models.dropout import seeded
 from cetd.models.encoder_decoder import EncoderDecoder
@@ -37,7 +38,7 @@ class Examples(Protocol):
 
     def __len__(self) -> int: ...
 
-    def examples(self, indices: Sequence[int]) -> list[Example]: ...
+    def examples(self, indices: Sequence[int]) -> list[Example] | list[PackedRow]: ...
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ class Trainer:
         seeds = row_seeds(self.config.run.seed, self.step, rows)
         return self._made(self.data.examples([indices[row] for row in rows])), torch.tensor(seeds, device=self.device)
 
-    def _made(self, examples: Sequence[Example]) -> Batch:
+    def _made(self, examples: Sequence[Example] | Sequence[PackedRow]) -> Batch:
         return make_batch(self.model.config, examples).to(self.device)
 
     def _backward(self, batch: Batch, rows: Tensor, tokens: float, last: bool) -> Tensor:
