@@ -5,6 +5,7 @@ python -m jobs.bench forward [PRESET …] [--source 128] [--target 32]
 python -m jobs.bench sandbox [--workers 2] [--runs 96] [--rounds 5]
 python -m jobs.bench load --attacks tests/sandbox/attacks [--runs 10000] [--seed 0]
 python -m jobs.bench data [--sizes 1 4 16] [--megabytes 1.5]
+python -m jobs.bench sweep [--config configs/sweep/bench.yaml] [section.field=value …]
 
 Benchmarks: ratios against a named alternative in the same run, and the figures of the specification's validation;
 printed, and written to runs/bench/NAME.json.
@@ -17,6 +18,8 @@ sandbox: runs per second and overhead of the sandbox against running programs wi
 load: ten thousand runs of the sandbox, a fifth of them hostile: outcomes, leaks, speed at the end against that at the
 start; the exit status is 1 when one is not as it has to be. Needs no Ray.
 data: memory and speed of jobs.data as its corpus grows.
+sweep: tokens of successive halving against the full grid, and whether it finds the grid's best cell; the exit status is
+1 when it does not, or not for a third of the tokens.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ import argparse
 import asyncio
 import json
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -37,6 +41,7 @@ from rich.table import Table
 from cetd import config as configuration
 from cetd import durable
 from cetd.config import FeedbackJobConfig
+from cetd.config.sweep import SweepJobConfig
 from cetd.run_folder import RunFolder, runs_root
 from jobs import ROOT
 from jobs.command_line import log_to_terminal, one_line_errors
@@ -46,6 +51,32 @@ FIGURES = ("rollouts_per_s", "efficiency", "busy")
 
 
 def main(argv: list[str] | None = None) -> None:
+    arguments = _parser().parse_args(argv)
+    log_to_terminal()
+    with one_line_errors():
+        match arguments.name:
+            case "feedback":
+                feedback(arguments.config, arguments.iterations, arguments.overrides)
+            case "train":
+                train(arguments.shapes, arguments.steps, arguments.rounds, arguments.compile)
+            case "tp":
+                tensor_parallel(arguments.degrees, arguments.steps, arguments.rounds)
+            case "forward":
+                forward(arguments.presets, arguments.source, arguments.target, arguments.passes)
+            case "sandbox":
+                sandbox(arguments.workers, arguments.runs, arguments.rounds)
+            case "load":
+                if load(arguments.attacks, arguments.runs, arguments.seed)["complaints"]:
+                    raise SystemExit(1)
+            case "data":
+                data(arguments.sizes, arguments.megabytes)
+            case "sweep":
+                report = sweep(arguments.config, arguments.overrides)
+                if not (report["found"] and report["cheap"]):
+                    raise SystemExit(1)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     names = parser.add_subparsers(dest="name", required=True)
     loop = names.add_parser("feedback", help="the streaming loop against the synchronous loop")
@@ -79,25 +110,10 @@ def main(argv: list[str] | None = None) -> None:
         "--sizes", type=int, nargs="+", default=[1, 4, 16], help="corpora, as multiples of the smallest"
     )
     growing.add_argument("--megabytes", type=float, default=1.5, help="size of the smallest")
-    arguments = parser.parse_args(argv)
-    log_to_terminal()
-    with one_line_errors():
-        match arguments.name:
-            case "feedback":
-                feedback(arguments.config, arguments.iterations, arguments.overrides)
-            case "train":
-                train(arguments.shapes, arguments.steps, arguments.rounds, arguments.compile)
-            case "tp":
-                tensor_parallel(arguments.degrees, arguments.steps, arguments.rounds)
-            case "forward":
-                forward(arguments.presets, arguments.source, arguments.target, arguments.passes)
-            case "sandbox":
-                sandbox(arguments.workers, arguments.runs, arguments.rounds)
-            case "data":
-                data(arguments.sizes, arguments.megabytes)
-            case "load":
-                if load(arguments.attacks, arguments.runs, arguments.seed)["complaints"]:
-                    raise SystemExit(1)
+    swept = names.add_parser("sweep", help="successive halving against the full grid")
+    swept.add_argument("--config", type=Path, default=Path("configs/sweep/bench.yaml"))
+    swept.add_argument("overrides", nargs="*", metavar="section.field=value")
+    return parser
 
 
 def train(shapes: Sequence[str] | None, steps: int, rounds: int, compiled: bool) -> dict[str, Any]:
@@ -266,6 +282,43 @@ def data(sizes: Sequence[int], megabytes: float) -> dict[str, Any]:
         peaks = (f"{peak:.0f}" for peak in one["peak_mib"].values())
         table.add_row(*figures, f"{one['megabytes'] / one['seconds']:.2f}", *peaks)
     Console().print(table)
+    return report
+
+
+def sweep(path: Path, overrides: list[str]) -> dict[str, Any]:
+    """Run the full grid and successive halving anew and print both; returns what is written as JSON.
+
+    Raises:
+        ValueError: the data or the configuration cannot be used, or trials failed.
+    """
+    from cetd.evaluation.bench_sweep import ALLOWED, compare
+    from cetd.evaluation.provenance import provenance
+    from jobs.sweep import packed_folder, run
+
+    begun, ran = time.monotonic(), {}
+    for name, scheduler in (("grid", "none"), ("asha", "asha")):
+        given = [*overrides, f"scheduler={scheduler}", f"run.name=bench-sweep-{name}"]
+        config = configuration.load(SweepJobConfig, path, given)
+        with RunFolder(runs_root(config.run.root), config.run.name) as folder:
+            folder.clear()
+            folder.adopt(config)
+            ran[name] = run(config, packed_folder(config), folder)
+    root = runs_root(config.run.root)
+    report = {"benchmark": "sweep", **compare(ran["grid"], ran["asha"]), "wall_s": time.monotonic() - begun}
+    durable.write_text(root / "bench" / "sweep.json", json.dumps({**report, **provenance()}, indent=2))
+    table = Table(title=f"Sweep of {len(report['means'])} cells, {config.seeds} seeds", title_justify="left")
+    for column in ("", "tokens", "seconds of trials", "best cell", "its loss in the grid"):
+        table.add_column(column, justify="right")
+    for name in ("grid", "asha"):
+        best = report[f"{name}_best"]
+        figures = f"{report['tokens'][name]:,}", f"{report['seconds'][name]:,.0f}"
+        table.add_row(name, *figures, best["cell"], f"{report['means'][best['cell']]:.4f}")
+    console = Console()
+    console.print(table)
+    console.print(
+        f"asha / grid: {report['ratio']:.1%} of the tokens (at most {ALLOWED:.0%}); its cell is number "
+        f"{report['rank']} of the grid, {report['gap']:.4f} above the best, whose spread is {report['spread']:.4f}"
+    )
     return report
 
 
