@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -33,24 +33,37 @@ def main(argv: list[str] | None = None) -> None:
     config, arguments = parse(DataJobConfig, __doc__ or "", argv, add_run_arguments)
     log_to_terminal()
     with one_line_errors(), RunFolder(runs_root(config.run.root), config.run.name) as folder:
-        from cetd.data.corpus import manifest, sources
-        from cetd.data.corpus.languages import check_languages
-        from cetd.data.corpus.layout import CorpusFolder
-
-        check_languages(config.cleaning.languages)
-        pieces = sources.listing(config)
-        begin(folder, config, arguments)
-        corpus = CorpusFolder(folder.path)
-        begun = manifest.begin(config, corpus, pieces)
-        finished = manifest.read_manifest(corpus)
-        if finished:
-            log.info("%s has ended before; --restart makes it anew", folder.path)
-        show(finished or run(config, folder, begun))
+        show(make(config, folder, lambda: begin(folder, config, arguments)))
         print(f"manifest: {folder.path / 'manifest.json'}\nreport: {folder.path / 'report.html'}")
 
 
-def run(config: DataJobConfig, folder: RunFolder, begun: Begun) -> dict[str, Any]:
-    """Make the corpus, its report and its summary; returns the manifest."""
+def make(config: DataJobConfig, folder: RunFolder, adopt: Callable[[], None]) -> dict[str, Any]:
+    """Make the corpus in ``folder``, or what is missing of it; returns its manifest.
+
+    Args:
+        adopt: makes the folder the run of ``config``, once its sources are known to be there.
+
+    Raises:
+        ValueError: sources or configuration cannot be used; the line says why.
+    """
+    # After the configuration is known to be good.
+    from cetd.data.corpus import manifest, sources
+    from cetd.data.corpus.languages import check_languages
+    from cetd.data.corpus.layout import CorpusFolder
+
+    check_languages(config.cleaning.languages)
+    pieces = sources.listing(config)
+    adopt()
+    corpus = CorpusFolder(folder.path)
+    begun = manifest.begin(config, corpus, pieces)
+    finished = manifest.read_manifest(corpus)
+    if finished:
+        log.info("%s has ended before; --restart makes it anew", folder.path)
+    return finished or _run(config, folder, begun)
+
+
+def _run(config: DataJobConfig, folder: RunFolder, begun: Begun) -> dict[str, Any]:
+    """On Ray: the corpus, its report and its summary."""
     from actors.cluster import connected
     from actors.corpus import build, peak_mib
     from cetd.data.corpus.layout import peak_mib as driver_peak_mib
@@ -59,10 +72,8 @@ def run(config: DataJobConfig, folder: RunFolder, begun: Begun) -> dict[str, Any
     started = time.monotonic()
     with connected(config.parallel.cpus * (config.parallel.tasks or 1), 0, ROOT):
         manifest = build(config, folder.path, begun, Progress())
-    folder.write_json(
-        folder.summary,
-        {"wall_s": time.monotonic() - started, "peak_mib": {"driver": driver_peak_mib(), **peak_mib(folder.path)}},
-    )
+    peaks = {"driver": driver_peak_mib(), **peak_mib(folder.path)}
+    folder.write_json(folder.summary, {"wall_s": time.monotonic() - started, "peak_mib": peaks})
     write_corpus_report(folder.path)
     return manifest
 

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from cetd import config as configuration
+from cetd.config.data import DataJobConfig
 from cetd.config.sweep import SweepJobConfig
 from cetd.run_folder import RunFolder, runs_root
 from jobs import ROOT
@@ -41,18 +43,28 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def packed_folder(config: SweepJobConfig) -> Path:
-    """The packed data that trials learn from.
+    """The packed data that trials learn from; made from their recipe where they are missing.
 
     Raises:
-        ValueError: they are missing; the line names the command that makes them.
+        ValueError: they are missing and there is no recipe, or it cannot be used.
     """
     packed = config.data.packed.absolute()
     if (packed / "packed.json").exists():
         return packed
-    recipe = config.data.recipe or "configs/data/stdlib.yaml"
-    raise ValueError(
-        f"data.packed={config.data.packed}: no packed.json there; make it with `python -m jobs.data --config {recipe}`"
-    )
+    if config.data.recipe is None:
+        raise ValueError(
+            f"data.packed={config.data.packed}: no packed.json there; make it with `python -m jobs.data --config "
+            "configs/data/stdlib.yaml`, or name a data.recipe"
+        )
+    if packed.name != "packed":
+        raise ValueError(f"data.packed={config.data.packed}: a recipe makes runs/NAME/packed; name such a folder")
+    from jobs.data import make
+
+    recipe = configuration.load(DataJobConfig, config.data.recipe, [f"run.name={packed.parent.name}"])
+    log.info("making %s from %s", packed.parent, config.data.recipe)
+    with RunFolder(packed.parent.parent, packed.parent.name) as folder:
+        make(recipe, folder, lambda: folder.adopt(recipe))
+    return packed
 
 
 def run(config: SweepJobConfig, packed: Path, folder: RunFolder) -> list[Row]:

@@ -14,6 +14,7 @@ from transformers import AutoTokenizer
 import cetd
 from cetd.config import MicroAppsConfig
 from cetd.config.train import TrainJobConfig
+from cetd.data.example import Example
 from cetd.data.tokenizer import (
     BOS_ID,
     BYTES,
@@ -154,6 +155,7 @@ def test_a_training_job_takes_the_folder(tmp_path: Path, kind: str) -> None:
     config = prepared(TrainJobConfig.model_validate(tree), tmp_path)
     check(config)
     [first] = open_data(config).train.examples([0])
+    assert isinstance(first, Example)
     assert tokenizer.decode(first.prompt) == pq.read_table(config.data.train)["input"][0].as_py()
     assert first.completion[-1] == EOS_ID
 
