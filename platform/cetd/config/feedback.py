@@ -143,10 +143,10 @@ class SandboxConfig(Section):
     timeout_s: PositiveFloat = Field(default=2.0, description="wall clock of one app's tests; the whole tree is killed")
     cpu_s: Positive = Field(default=2, description="RLIMIT_CPU in seconds")
     memory_mb: Positive = Field(default=256, description="RLIMIT_AS in MiB")
-    isolation: Literal["landlock", "namespaces", "cgroups"] = Field(
+    isolation: Literal["landlock", "namespaces", "cgroups", "gvisor"] = Field(
         default="namespaces",
         description="the least to run programs under: landlock also where there are no namespaces to be had, cgroups "
-        "only where the memory of a whole run can be bounded too",
+        "only where the memory of a whole run can be bounded too, gvisor only under a kernel of their own (runsc)",
     )
     processes: Natural = Field(default=16, description="processes and threads of one run")
     file_mb: Positive = Field(default=8, description="RLIMIT_FSIZE and the size of /tmp, in MiB")

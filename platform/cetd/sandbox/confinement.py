@@ -1,4 +1,4 @@
-"""How candidates and judges are locked in: by namespaces, or by Landlock where there are none to be had.
+"""How candidates and judges are locked in: by namespaces, or by Landlock where there are none to be had; see guest.
 
 Runs inside the sandbox: standard library only.
 """
@@ -17,7 +17,7 @@ from cetd.sandbox.landlock import Landlock
 from cetd.sandbox.seccomp import Filter
 
 UNPRIVILEGED_UID = 65534
-_JUDGE_MB = 64
+JUDGE_MB = 64
 _ENTRIES_AT_ONCE, _REMOVERS = 200, 8
 DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 
@@ -38,7 +38,7 @@ class Confinement(ABC):
     processes that a judge forks for tests lock themselves in.
     """
 
-    # Flags of clone3 for a new process of each kind.
+    # Flags of clone for a new process of each kind.
     candidate_namespaces = 0
     judge_namespaces = 0
     # Where installed distributions are found: those that apps require, and those that only judges load.
@@ -47,10 +47,19 @@ class Confinement(ABC):
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self._slot = 0
+
+    def serve(self, slot: int) -> None:
+        """Be in the process of ``slot``."""
+        self._slot = slot
 
     @abstractmethod
-    def make_room(self) -> str:
-        """A folder for one process."""
+    def make_room(self, *, judging: bool) -> str:
+        """A folder for one process.
+
+        Raises:
+            OSError: there is no room for it.
+        """
 
     @abstractmethod
     def remove_room(self, room: str) -> None:
@@ -108,7 +117,7 @@ class Namespaces(Confinement):
         self._uid, self._gid = os.getuid(), os.getgid()
         self._filter = Filter(os.uname().machine)
 
-    def make_room(self) -> str:
+    def make_room(self, *, judging: bool) -> str:
         return "/tmp"
 
     def remove_room(self, room: str) -> None:
@@ -129,7 +138,7 @@ class Namespaces(Confinement):
 
     def lock_in_judge(self) -> None:
         namespaces.map_ids(self._uid, self._gid)
-        namespaces.mount_private(_JUDGE_MB)
+        namespaces.mount_private(JUDGE_MB)
         process.limit_address_space(self._limits.address_bytes)
         process.drop_capabilities()
 
@@ -137,13 +146,17 @@ class Namespaces(Confinement):
         """Nothing: the judge's namespaces hold them."""
 
     def end_strays(self) -> None:
-        """Whatever is left in the judge's PID namespace, whose first process it is."""
-        try:
-            os.kill(-1, signal.SIGKILL)
-            while True:
-                os.waitpid(-1, 0)
-        except (ProcessLookupError, ChildProcessError):
-            return
+        end_all_others()
+
+
+def end_all_others() -> None:
+    """In the first process of a PID namespace: end whatever else is in it."""
+    try:
+        os.kill(-1, signal.SIGKILL)
+        while True:
+            os.waitpid(-1, 0)
+    except (ProcessLookupError, ChildProcessError):
+        return
 
 
 class Landlocked(Confinement):
@@ -174,7 +187,7 @@ class Landlocked(Confinement):
         self._numbers = itertools.count()
         self._removers: list[int] = []
 
-    def make_room(self) -> str:
+    def make_room(self, *, judging: bool) -> str:
         room = os.path.join(self._base, rooms.ROOMS, f"{os.getpid()}-{next(self._numbers)}")
         os.mkdir(room, 0o700)
         return room
@@ -189,10 +202,9 @@ class Landlocked(Confinement):
         # A program can leave more than it takes the next run's time to remove.
         if len(self._removers) >= _REMOVERS:
             os.waitpid(self._removers.pop(0), 0)
-        pid, pidfd = process.spawn()
+        pid = process.spawn()
         if pid == 0:
             _remove_and_end(room)
-        os.close(pidfd)
         self._removers.append(pid)
 
     def hide_files(self, room: str, *, judging: bool) -> None:

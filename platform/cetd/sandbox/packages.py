@@ -14,6 +14,8 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from cetd.sandbox.namespaces import JUDGING, PACKAGES
+
 # What judges of pytest suites load.
 JUDGES = ("pytest",)
 
@@ -37,6 +39,16 @@ def entries(requirements: tuple[str, ...]) -> dict[str, str]:
         found |= _top_level(installed)
         waiting += _dependencies(installed)
     return found
+
+
+def shown_packages(requirements: tuple[str, ...]) -> dict[str, str]:
+    """What a root of its own shows of them, and of what judges load: the path here, by the place inside.
+
+    Raises:
+        ValueError: a requirement is malformed or not met.
+    """
+    shown = {PACKAGES: entries(requirements), JUDGING: entries(JUDGES)}
+    return {f"{place}/{name}": path for place, found in shown.items() for name, path in found.items()}
 
 
 def _parse(text: str) -> Requirement:

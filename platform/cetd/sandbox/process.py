@@ -11,17 +11,19 @@ import os
 import resource
 import signal
 import struct
+import time
 
-# PyDLL keeps the GIL: a child of clone3 must not find it released.
+# PyDLL keeps the GIL: a child of clone must not find it released.
 LIBC = ctypes.PyDLL(None, use_errno=True)
 
-_CLONE_PIDFD = 0x1000
 _CLONE_CHILD_SETTID, _CLONE_CHILD_CLEARTID = 0x01000000, 0x00200000
-_SYS_CLONE3 = 435  # the same number on every architecture
-_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS, _PR_GET_TID_ADDRESS = 1, 4, 38, 40
+_SYS_CLONE = {"x86_64": 56, "aarch64": 220}
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_KEEPCAPS = 1, 4, 8
+_PR_SET_NO_NEW_PRIVS, _PR_GET_TID_ADDRESS = 38, 40
 _CAPABILITY_VERSION_3 = 0x20080522
 _OPEN_FILES = 64
-_SIGNALS = 256  # queued, and timers
+SIGNALS = 256  # queued, and timers
+_LOOK_AGAIN_S = 0.001
 
 
 def check(result: int, what: str) -> None:
@@ -31,38 +33,51 @@ def check(result: int, what: str) -> None:
         raise OSError(code, f"{what}: {os.strerror(code)}")
 
 
-def spawn(namespaces: int = 0) -> tuple[int, int]:
-    """Fork into new namespaces: (pid, pidfd) in the parent, (0, -1) in the child.
+def spawn(namespaces: int = 0) -> int:
+    """Fork into new namespaces: the child's process id in the parent, 0 in the child.
 
-    Only for a process with one thread.
+    Only for a process with one thread. By clone(2), which gVisor has as well; clone3 and pidfds it has not.
 
     Raises:
         OSError: the kernel refused.
     """
-    pidfd = ctypes.c_int(-1)
     tid = ctypes.c_void_p()
-    flags = namespaces | _CLONE_PIDFD
+    flags = namespaces | signal.SIGCHLD
     # As the C library's fork does: its cached thread id must be the child's.
     if LIBC.prctl(_PR_GET_TID_ADDRESS, ctypes.byref(tid), 0, 0, 0) == 0:
         flags |= _CLONE_CHILD_SETTID | _CLONE_CHILD_CLEARTID
-    arguments = struct.pack("=8Q", flags, ctypes.addressof(pidfd), tid.value or 0, 0, signal.SIGCHLD, 0, 0, 0)
+    number = _SYS_CLONE[os.uname().machine]
     ctypes.pythonapi.PyOS_BeforeFork()
-    pid = LIBC.syscall(_SYS_CLONE3, arguments, ctypes.c_size_t(len(arguments)))
+    # The fourth argument is the thread id's address or, where that is the fifth, thread-local storage: not asked for.
+    pid = LIBC.syscall(number, ctypes.c_ulong(flags), None, None, tid, tid)
     if pid == 0:
         ctypes.pythonapi.PyOS_AfterFork_Child()
-        return 0, -1
+        return 0
     code = ctypes.get_errno()
     ctypes.pythonapi.PyOS_AfterFork_Parent()
     if pid < 0:
-        raise OSError(code, f"clone3: {os.strerror(code)}")
-    return pid, pidfd.value
+        raise OSError(code, f"clone: {os.strerror(code)}")
+    return pid
 
 
-def become_unprivileged(uid: int) -> None:
-    """Leave root for good, and every capability with it."""
+def ends_within(pid: int, seconds: float) -> bool:
+    """Whether a child has ended within so many seconds; it is left to be waited for."""
+    until = time.monotonic() + seconds
+    while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        if time.monotonic() >= until:
+            return False
+        time.sleep(_LOOK_AGAIN_S)
+    return True
+
+
+def become_unprivileged(uid: int, keep: int = 0) -> None:
+    """Leave root for good, and every capability with it but for those of the mask ``keep``."""
+    check(LIBC.prctl(_PR_SET_KEEPCAPS, 1 if keep else 0, 0, 0, 0), "prctl")
     os.setgroups([])
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)
+    if keep:
+        _set_capabilities(keep)
     check(LIBC.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0), "prctl")  # else /proc/self stays root's
 
 
@@ -73,8 +88,12 @@ def give_up_new_privileges() -> None:
 
 def drop_capabilities() -> None:
     """Give up every capability in the current user namespace."""
+    _set_capabilities(0)
+
+
+def _set_capabilities(mask: int) -> None:
     header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
-    check(LIBC.capset(header, bytes(24)), "capset")
+    check(LIBC.capset(header, struct.pack("=6I", mask, mask, 0, 0, 0, 0)), "capset")
 
 
 def end_with_parent() -> None:
@@ -100,12 +119,13 @@ def set_limits(cpu_s: int, address_bytes: int, file_mb: int) -> None:
         resource.RLIMIT_CORE: 1 if resource.getrlimit(resource.RLIMIT_CORE)[1] else 0,
         resource.RLIMIT_MEMLOCK: 0,
         resource.RLIMIT_MSGQUEUE: 0,
-        resource.RLIMIT_SIGPENDING: _SIGNALS,
+        resource.RLIMIT_SIGPENDING: SIGNALS,
         resource.RLIMIT_RTPRIO: 0,
         resource.RLIMIT_NICE: 0,
     }
     for which, value in limits.items():
-        resource.setrlimit(which, (value, value))
+        if resource.getrlimit(which) != (value, value):
+            resource.setrlimit(which, (value, value))
 
 
 def limit_processes(processes: int) -> None:

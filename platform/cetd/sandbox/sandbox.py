@@ -114,6 +114,8 @@ class Sandbox:
             try:
                 raw = self._execute(slot, text, job, suite, timeout_s)
                 out_of_memory = group.killed() > killed
+                if out_of_memory and server.group_of_all:
+                    raise _ServerLostError("all runs together took more memory than they may")
             except (_ServerLostError, OSError) as error:
                 self._discard(server, slot)
                 return Unscored(f"the sandbox was lost during the run: {error} {server.last_words}".strip())
@@ -121,7 +123,8 @@ class Sandbox:
                 self._discard(server, slot)
                 raise
             self._release(server, slot)
-        return outcome_of(raw, self._limits, expected, out_of_memory=out_of_memory)
+        shielded = self._tier.shields
+        return outcome_of(raw, self._limits, expected, out_of_memory=out_of_memory, shielded=shielded)
 
     def close(self) -> None:
         """End the server and every run in it."""
@@ -155,7 +158,7 @@ class Sandbox:
         raise SandboxUnavailable(f"programs cannot be isolated here: {'. '.join(failures)}")
 
     def _start(self) -> None:
-        self._server = ServerProcess(self._limits, self._tier.prepare(self._python, self._requirements))
+        self._server = ServerProcess(self._limits, self._tier.prepare(self._python, self._requirements, self._limits))
         self._idle = list(self._server.slots)
         self._suites = {}
 

@@ -1,7 +1,7 @@
 """The system call filter of a candidate, assembled by hand as classic BPF.
 
-Denies (with EPERM) what could reach beyond the run: tracing, mounts, new namespaces, other tasks' memory, kernel
-keyrings, io_uring, sockets other than AF_UNIX and naming those, and memory that no rlimit counts. clone3 answers
+Denies (with EPERM) what could reach beyond the run: tracing, mounts, devices, new namespaces, other tasks' memory,
+kernel keyrings, io_uring, sockets other than AF_UNIX and naming those, and memory that no rlimit counts. clone3 answers
 ENOSYS, because its flags lie in memory that a filter cannot read; C libraries then use clone, whose flags it can. So
 does every call that is newer than the list of the denied, as on a kernel of its age. A program without namespaces of
 its own is also denied what reaches other processes, and what Landlock does not cover: new processes, signals, settings
@@ -156,6 +156,8 @@ _SOCKET, _SOCKETPAIR = (41, 198), (53, 199)
 _SETRLIMIT, _PRLIMIT, _RLIMIT_CPU, _RLIMIT_CORE = (160, 164), (302, 261), 0, 4
 _FIXED_LIMITS = (_RLIMIT_CPU, _RLIMIT_CORE)
 _PRCTL = (157, 167)
+# The kernel asks a capability of who makes devices; gVisor does not.
+_MKNOD, _MKNODAT, _KIND, _DEVICES = (133, None), (259, 33), 0o170000, (0o020000, 0o060000)
 # Watches on a folder tell, as inotify's do, which files of the machine others open; leases hold those others up.
 _FCNTL, _F_NOTIFY, _F_SETLEASE = (72, 25), 1026, 1024
 _SIGNALLING = (8, 10, 15)  # F_SETOWN, F_SETSIG, F_SETOWN_EX: what is ready sends any signal to any process of the user
@@ -196,6 +198,10 @@ def _allow_among(index: int, *values: int) -> list[Instruction]:
 
 def _deny_among(index: int, *values: int) -> list[Instruction]:
     return [_argument(index), *_through_if_among(values)]
+
+
+def _deny_devices(index: int) -> list[Instruction]:
+    return [_argument(index), (_AND, 0, 0, _KIND), *_through_if_among(_DEVICES)]
 
 
 def _through_if_among(values: Iterable[int]) -> list[Instruction]:
@@ -250,13 +256,16 @@ def assemble(machine: str, *, alone: bool = True) -> bytes:
         (_SOCKETPAIR, [*([] if alone else _else_deny(1, _SOCKET_TYPE, _STREAM, 2)), *_allow_among(0, _AF_UNIX)]),
         (_SETRLIMIT, _deny_among(0, *_FIXED_LIMITS)),
         (_PRLIMIT, [*([] if alone else _else_deny(0, _ALL_BITS, 0, 7)), *_NO_NEW_LIMIT]),
+        (_MKNOD, _deny_devices(1)),
+        (_MKNODAT, _deny_devices(2)),
         (_PRCTL, _deny_among(0, _PR_SET_SECCOMP, *([] if alone else [_PR_SET_PDEATHSIG]))),
         (_FCNTL, _deny_among(1, _F_NOTIFY, _F_SETLEASE, *([] if alone else _SIGNALLING))),
         *([] if alone else [(_IOCTL, _allow_among(1, *_HARMLESS))]),
         *([] if alone else [(clock, [_argument(0), (_JUMP_GE, 0, 1, _OF_A_PROCESS)]) for clock in _CLOCKS]),
     ]
     for numbers, test in rules:
-        program += _on(numbers[column], test, deny)
+        if (number := numbers[column]) is not None:
+            program += _on(number, test, deny)
     program.append((_RETURN, 0, 0, _ALLOW))
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
 

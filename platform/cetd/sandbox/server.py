@@ -17,7 +17,8 @@ import sys
 from typing import Any
 
 from cetd.sandbox import process
-from cetd.sandbox.confinement import Landlocked, Limits, Namespaces
+from cetd.sandbox.confinement import Confinement, Landlocked, Limits, Namespaces
+from cetd.sandbox.guest import Guest
 from cetd.sandbox.processors import Processors
 from cetd.sandbox.slot import Slot, as_child
 
@@ -51,19 +52,17 @@ def main(config: dict[str, Any]) -> None:
         processes=config["processes"],
         file_mb=config["file_mb"],
     )
-    landlock = config["landlock"]
-    confinement = Landlocked(limits, **landlock) if landlock else Namespaces(limits)
+    confinement = _confinement(limits, *config["confinement"])
     process.end_with_parent()
     sys.path.append(confinement.packages)
     slots: list[int] = config["slots"]
     processors = Processors(len(slots))
     gc.collect()
     gc.freeze()  # keeps collections in the forks from copying shared pages
-    ends = select.poll()
-    ends.register(config["lifeline"], select.POLLIN)
+    served: set[int] = set()
     doors: list[list[int]] = config["doors"]
     for slot, own_doors in zip(slots, doors, strict=True):
-        pid, pidfd = process.spawn()
+        pid = process.spawn()
         if pid == 0:
             _silence()
             for door in own_doors:
@@ -72,13 +71,41 @@ def main(config: dict[str, Any]) -> None:
                 if other != slot:
                     os.close(other)
             processors.serve(slots.index(slot))
+            confinement.serve(slots.index(slot))
             as_child(Slot(socket.socket(fileno=slot), confinement, processors).serve)
-        ends.register(pidfd, select.POLLIN)
+        served.add(pid)
     for fd in (*slots, *(door for some in doors for door in some)):
         os.close(fd)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # strays come to the first process of a namespace, to be reaped
-    ends.poll()
+    _await_end(served, config["lifeline"])
     os._exit(0)
+
+
+def _await_end(slots: set[int], lifeline: int) -> None:
+    """Until a slot ends, or the other end of the lifeline; strays come to the first process of a namespace."""
+    told, wakeup = os.pipe()
+    os.set_blocking(wakeup, False)
+    signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    ends = select.poll()
+    for fd in (told, lifeline):
+        ends.register(fd, select.POLLIN)
+    while True:
+        while ended := os.waitpid(-1, os.WNOHANG)[0]:
+            if ended in slots:
+                return
+        if lifeline in [fd for fd, _ in ends.poll()]:
+            return
+        os.read(told, 4096)
+
+
+def _confinement(limits: Limits, kind: str, arguments: dict[str, Any]) -> Confinement:
+    match kind:
+        case "gvisor":
+            return Guest(limits, **arguments)
+        case "landlock":
+            return Landlocked(limits, **arguments)
+        case _:
+            return Namespaces(limits)
 
 
 def _load_random() -> None:

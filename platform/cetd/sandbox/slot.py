@@ -52,10 +52,10 @@ class Slot:
         gone = self._dismiss_unless(start.suite)
         try:
             self._judge = served = self._judge or _Judge(start.suite, self._confinement)
-            room = self._confinement.make_room()
+            room = self._confinement.make_room(judging=False)
             judge_end, candidate_end = socket.socketpair()
             self._processors.enter(served.pid)
-            pid, pidfd = process.spawn(self._confinement.candidate_namespaces)
+            pid = process.spawn(self._confinement.candidate_namespaces)
         except OSError as error:  # no room on the disk, or no process to be had: of this run alone
             judge.conclude(fds["verdict"], "setup", str(error), [])
             return self._not_begun(start, fds, gone)
@@ -73,9 +73,9 @@ class Slot:
         timed_out = not readable(served.line.fileno(), start.timeout_s - (time.monotonic() - started))
         answer = b"" if timed_out else served.answer()
         # A candidate that is about to be gone is let go, for its own exit status.
-        killed = not (answer == judge.ABORTED and readable(pidfd, _EXIT_GRACE_S))
+        killed = not (answer == judge.ABORTED and process.ends_within(pid, _EXIT_GRACE_S))
         if killed:
-            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            os.kill(pid, signal.SIGKILL)
         judge_status = 0
         if answer != judge.FINISHED:
             served.kill()
@@ -84,7 +84,6 @@ class Slot:
         if gone:
             gone.reap()
         _, candidate_status, usage = os.wait4(pid, 0)  # the kernel waits for the whole PID namespace
-        os.close(pidfd)
         self._confinement.remove_room(room)
         self._processors.leave()
         wall_s, cpu_s = time.monotonic() - started, usage.ru_utime + usage.ru_stime
@@ -118,12 +117,11 @@ class _Judge:
     def __init__(self, suite: bytes, confinement: Confinement) -> None:
         self.suite = suite
         self.line, theirs = socket.socketpair()
-        self._confinement, self._room = confinement, confinement.make_room()
-        self.pid, pidfd = process.spawn(confinement.judge_namespaces)
+        self._confinement, self._room = confinement, confinement.make_room(judging=True)
+        self.pid = process.spawn(confinement.judge_namespaces)
         if self.pid == 0:
             as_child(self._start, theirs.fileno())
         theirs.close()
-        os.close(pidfd)
 
     def begin(self, *fds: int) -> None:
         """Hand over the descriptors of a run."""

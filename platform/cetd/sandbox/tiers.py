@@ -1,4 +1,4 @@
-"""The ways to isolate a fork server: namespaces by bubblewrap, or Landlock where those are forbidden.
+"""The ways to isolate a fork server: gVisor, namespaces by bubblewrap, or Landlock where those are forbidden.
 
 Each says how the server is started, and what isolates programs then. What is shown of this machine is what the base
 Python needs, packages that are asked for, and four devices: neither the project nor a home folder is there.
@@ -11,50 +11,47 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
+from cetd.config import SandboxConfig
 from cetd.sandbox.bases import Base
+from cetd.sandbox.boot import ARGUMENTS, Launch
 from cetd.sandbox.confinement import DEVICES, UNPRIVILEGED_UID
+from cetd.sandbox.gvisor import by_gvisor
 from cetd.sandbox.namespaces import FILES, JUDGING, PACKAGES
-from cetd.sandbox.packages import JUDGES, entries
+from cetd.sandbox.packages import JUDGES, entries, shown_packages
 from cetd.sandbox.root import PythonFiles, SandboxUnavailable, python_files
 
-Isolation = Literal["landlock", "namespaces", "cgroups"]
-
-
-@dataclass(frozen=True)
-class Launch:
-    """How to start a server: the command up to Python's own arguments, and the environment (None: this process's).
-
-    ``landlock`` is what the server restricts its processes to, where nothing around it does; ``base`` a folder to be
-    removed when it has ended.
-    """
-
-    command: list[str]
-    environment: Mapping[str, str] | None = None
-    landlock: dict[str, Any] | None = None
-    base: Base | None = None
+Isolation = Literal["landlock", "namespaces", "cgroups", "gvisor"]
 
 
 @dataclass(frozen=True)
 class Tier:
     """A way to isolate: its name in the configuration, what it is made of, and what to do where it cannot be had.
 
-    ``prepare`` takes the Python to run inside and the distributions to show.
+    ``prepare`` takes the Python to run inside, the distributions to show, and the limits. ``shields`` says whether a
+    program cannot end itself by SIGKILL, so that one that has ended so was ended from outside.
     """
 
     name: Isolation
     words: str
     remedy: str
-    prepare: Callable[[str, tuple[str, ...]], Launch] = field(repr=False)
+    prepare: Callable[[str, tuple[str, ...], SandboxConfig], Launch] = field(repr=False)
+    shields: bool = True
 
 
 def tiers(least: Isolation) -> list[Tier]:
     """Those that are at least as strong as ``least``, the strongest first."""
-    return [_NAMESPACES, _LANDLOCK] if least == "landlock" else [_NAMESPACES]
+    match least:
+        case "gvisor":
+            return [_GVISOR]
+        case "landlock":
+            return [_GVISOR, _NAMESPACES, _LANDLOCK]
+        case _:  # control groups are had in addition
+            return [_GVISOR, _NAMESPACES]
 
 
-def by_bubblewrap(python: str, requirements: tuple[str, ...]) -> Launch:
+def by_bubblewrap(python: str, requirements: tuple[str, ...], limits: SandboxConfig) -> Launch:
     """A server in namespaces and a root of its own.
 
     Raises:
@@ -66,10 +63,9 @@ def by_bubblewrap(python: str, requirements: tuple[str, ...]) -> Launch:
         raise SandboxUnavailable(
             "bubblewrap is not installed: install the package that has bwrap (bubblewrap), or accept isolation=landlock"
         )
-    shown = {PACKAGES: entries(requirements), JUDGING: entries(JUDGES)}
-    packages = {f"{place}/{name}": path for place, found in shown.items() for name, path in found.items()}
+    packages = shown_packages(requirements)
     files = python_files(python, tuple(packages.values()))
-    return Launch([*arguments(bwrap, files, packages, root=os.geteuid() == 0), files.executable])
+    return Launch([*arguments(bwrap, files, packages, root=os.geteuid() == 0), files.executable, *ARGUMENTS])
 
 
 def arguments(bwrap: str, files: PythonFiles, packages: Mapping[str, str], *, root: bool) -> list[str]:
@@ -107,7 +103,7 @@ def arguments(bwrap: str, files: PythonFiles, packages: Mapping[str, str], *, ro
     return command
 
 
-def by_landlock(python: str, requirements: tuple[str, ...]) -> Launch:
+def by_landlock(python: str, requirements: tuple[str, ...], limits: SandboxConfig) -> Launch:
     """A server in the machine's own namespaces, whose processes may open next to nothing.
 
     Raises:
@@ -130,9 +126,17 @@ def by_landlock(python: str, requirements: tuple[str, ...]) -> Launch:
         "listed": [*files.folders, base.path + PACKAGES, base.path + JUDGING],
         "for_judges": list(judging.values()),
     }
-    return Launch([files.executable], files.environment(), landlock, base)
+    return Launch([files.executable, *ARGUMENTS], files.environment(), ("landlock", landlock), base)
 
 
+_GVISOR = Tier(
+    "gvisor",
+    "gVisor (a kernel of their own in front of the machine's), namespaces and a root of their own in it, a system call "
+    "filter, resource limits; control groups bound all runs together; a run takes many times as long",
+    "runsc has to be able to start here: it takes user namespaces, or root; see runsc --help, or accept less",
+    by_gvisor,
+    shields=False,
+)
 _NAMESPACES = Tier(
     "namespaces",
     "namespaces, a root of their own, a system call filter, resource limits",

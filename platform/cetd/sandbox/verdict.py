@@ -36,11 +36,17 @@ def read_verdict(fd: int) -> tuple[str, str, list[Any], list[str]] | None:
 
 
 def outcome_of(
-    raw: RawRun, limits: SandboxConfig, expected: Sequence[str] = (), *, out_of_memory: bool = False
+    raw: RawRun,
+    limits: SandboxConfig,
+    expected: Sequence[str] = (),
+    *,
+    out_of_memory: bool = False,
+    shielded: bool = True,
 ) -> Outcome:
     """The outcome of a run under ``limits``; where tests are ``expected``, of just those.
 
-    ``out_of_memory`` says that the kernel ended a process of the run because all of it together took too much.
+    ``out_of_memory`` says that the kernel ended a process of the run because all of it together took too much;
+    ``shielded`` that a program cannot end itself by SIGKILL.
     """
     done, output = raw.done, raw.output
     if out_of_memory:
@@ -59,7 +65,7 @@ def outcome_of(
         case "memory":
             return OutOfMemory(done.wall_s, output)
         case "died":
-            return _after_death(reason, raw, limits)
+            return _after_death(reason, raw, limits, shielded)
         case "load" | "garbage":
             return Crashed(reason, done.wall_s, output)
         case _:
@@ -76,11 +82,11 @@ def _counted(results: list[TestResult], expected: Sequence[str], reason: str = "
     return tuple(by_id.get(test_id) or TestResult(test_id, "error", 0.0, missing) for test_id in expected)
 
 
-def _after_death(reason: str, raw: RawRun, limits: SandboxConfig) -> Outcome:
+def _after_death(reason: str, raw: RawRun, limits: SandboxConfig, shielded: bool) -> Outcome:
     done = raw.done
     if done.candidate_was_killed:  # by us, because it had closed its channel and gone on
         return Crashed(reason, done.wall_s, raw.output)
-    if os.waitstatus_to_exitcode(done.candidate_status) != -signal.SIGKILL:
+    if os.waitstatus_to_exitcode(done.candidate_status) != -signal.SIGKILL or not shielded:
         return Crashed(f"{reason}: {_ending(done.candidate_status)}", done.wall_s, raw.output)
     # Nothing inside can send SIGKILL (a program's own namespace is deaf to it, and the filter leaves no way where there
     # is none): the machine ran out of memory, over this program or over something else.

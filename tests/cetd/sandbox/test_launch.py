@@ -33,7 +33,7 @@ def test_a_server_whose_candidates_get_no_namespaces_is_refused(monkeypatch: pyt
     monkeypatch.setattr(
         Path, "read_text", lambda path, **k: whole(path, **k) + (broken if path.name == "namespaces.py" else "")
     )
-    with pytest.raises(SandboxUnavailable, match=r"first run did not work.*clone3: Invalid argument.*allow user"):
+    with pytest.raises(SandboxUnavailable, match=r"first run did not work.*clone: Invalid argument.*allow user"):
         Sandbox(limits())
 
 
