@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes a virtual environment with the pinned dependencies, and finds bubblewrap or gets it.
+# Makes a virtual environment with the pinned dependencies, and finds bubblewrap and gVisor or gets them.
 #   requirements/setup.sh .venv        (PYTHON names the interpreter, CETD_VLLM=cpu|gpu overrides the choice of build)
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -43,19 +43,38 @@ else
 fi
 "${pip[@]}" --no-deps --no-build-isolation --editable .
 
+# An ordinary user cannot install packages, but can unpack one.
+unpack() { # PACKAGE FILE TARGET
+  local folder failed=0
+  folder=$(mktemp -d)
+  (cd "$folder" && apt-get download -qq "$1" && dpkg -x "$1"_*.deb .) && mkdir -p "$(dirname "$3")" &&
+    cp "$folder/$2" "$3" || failed=1
+  rm -rf "$folder"
+  return $failed
+}
+
 if command -v bwrap >/dev/null; then
   say "bubblewrap: $(command -v bwrap)"
 elif [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   say "bubblewrap: installing it with apt-get"
   apt-get update -qq && apt-get install -y -qq bubblewrap >/dev/null
 elif command -v apt-get >/dev/null && command -v dpkg >/dev/null; then
-  # An ordinary user cannot install packages, but can unpack one.
   say "bubblewrap: unpacking it into $venv"
-  package=$(mktemp -d)
-  (cd "$package" && apt-get download -qq bubblewrap && dpkg -x bubblewrap_*.deb .)
-  cp "$package/usr/bin/bwrap" "$venv/bin/bwrap"
-  rm -rf "$package"
+  unpack bubblewrap usr/bin/bwrap "$venv/bin/bwrap"
 else
   fail "bubblewrap is missing: install the package bubblewrap (command bwrap), then run this again"
+fi
+# gVisor is for tests of its tier: beside the environment's programs, because a sandbox uses it wherever it finds it.
+if command -v runsc >/dev/null; then
+  say "gVisor: $(command -v runsc)"
+elif [ -x "$venv/gvisor/bin/runsc" ]; then
+  say "gVisor: $venv/gvisor/bin/runsc"
+elif command -v apt-get >/dev/null && command -v dpkg >/dev/null; then
+  say "gVisor: unpacking it into $venv/gvisor"
+  if [ "$(id -u)" = 0 ]; then apt-get update -qq; fi
+  unpack runsc usr/bin/runsc "$venv/gvisor/bin/runsc" ||
+    say "gVisor: no package runsc to be had; its tests will fail unless it is installed"
+else
+  say "gVisor: no apt-get to get it with; its tests will fail unless runsc is installed"
 fi
 say "done"

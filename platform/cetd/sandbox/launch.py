@@ -31,7 +31,8 @@ class ServerFailedError(SandboxUnavailable):
 class ServerProcess:
     """A running fork server and one control socket per slot; ends with this process at the latest.
 
-    Once it was stopped, ``last_words`` is the last line that bubblewrap or the server wrote, if any.
+    Once it was stopped, ``last_words`` is the last line that it or what started it wrote, if any;
+    ``group_of_all`` says whether one control group holds all slots.
 
     Raises:
         ServerFailedError: it did not get ready.

@@ -1,6 +1,6 @@
 """The sandbox: runs a program against an app's tests, isolated, and says what it came to.
 
-Each run is a fresh judge and a fresh candidate forked by a warm server under bubblewrap (see launch, server). A verdict
+Each run is a fresh judge and a fresh candidate forked by a warm, isolated server (see tiers, launch, server). A verdict
 comes from the judge alone; what became of the candidate comes from the server; only both together make an outcome.
 Whatever goes wrong on our side is Unscored, never zero, and the next run finds a new server.
 """

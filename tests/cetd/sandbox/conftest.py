@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,6 +53,18 @@ def own_temporary_folder() -> Iterator[Path]:
         os.chmod(folder, 0o711)
         patch.setattr(tempfile, "tempdir", folder)
         yield Path(folder)
+
+
+@contextmanager
+def with_gvisor() -> Iterator[Path]:
+    """Where runsc is found: installed, or in this environment, which has it where nothing else finds it. Yields the
+    temporary folder meanwhile."""
+    own = Path(sys.prefix, "gvisor", "bin")
+    if not shutil.which("runsc") and not (own / "runsc").exists():
+        pytest.fail("no runsc: run requirements/setup.sh, or install the package that has it")
+    with pytest.MonkeyPatch.context() as patch, own_temporary_folder() as folder:
+        patch.setenv("PATH", f"{os.environ['PATH']}:{own}")
+        yield folder
 
 
 def is_alive(pid: int) -> bool:

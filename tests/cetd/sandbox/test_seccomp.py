@@ -47,6 +47,12 @@ def test_every_listed_call_is_denied_and_ordinary_ones_are_not(machine: str, col
     assert {_judge(machine, number) for number in ordinary[machine]} == {ALLOW}
 
 
+@pytest.mark.parametrize(("machine", "number", "index"), [("x86_64", 133, 1), ("x86_64", 259, 2), ("aarch64", 33, 2)])
+def test_files_and_pipes_can_be_made_and_devices_cannot(machine: str, number: int, index: int) -> None:
+    for kind, answer in ((0o100644, ALLOW), (0o10600, ALLOW), (0o140600, ALLOW), (0o20666, EPERM), (0o60666, EPERM)):
+        assert _judge(machine, number, *[0] * index, kind) == answer
+
+
 @pytest.mark.parametrize(("machine", "clone", "socket"), [("x86_64", 56, 41), ("aarch64", 220, 198)])
 def test_arguments_decide_for_clone_and_sockets(machine: str, clone: int, socket: int) -> None:
     threads = 0x003D0F00

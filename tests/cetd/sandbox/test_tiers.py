@@ -11,7 +11,7 @@ import pytest
 
 from cetd.sandbox.root import PythonFiles, SandboxUnavailable, base_python
 from cetd.sandbox.sandbox import Sandbox
-from cetd.sandbox.tiers import arguments
+from cetd.sandbox.tiers import arguments, tiers
 from tests.cetd.sandbox.conftest import limits, python_for_all
 
 FILES = PythonFiles("/opt/py/bin/python3", ("/opt/py/lib/python3.11",), ("/lib/x/libc.so.6",))
@@ -38,6 +38,19 @@ def test_a_missing_bubblewrap_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SandboxUnavailable, match="bubblewrap is not installed: install"):
         Sandbox(limits())
+
+
+def test_a_missing_gvisor_is_named_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    with pytest.raises(SandboxUnavailable, match="gvisor: gVisor is not installed: install the package that has runsc"):
+        Sandbox(limits(isolation="gvisor"))
+    assert [tier.name for tier in tiers("gvisor")] == ["gvisor"]
+
+
+def test_stronger_tiers_come_first() -> None:
+    assert [tier.name for tier in tiers("landlock")] == ["gvisor", "namespaces", "landlock"]
+    assert [tier.name for tier in tiers("namespaces")] == [tier.name for tier in tiers("cgroups")]
+    assert [tier.name for tier in tiers("namespaces")] == ["gvisor", "namespaces"]
 
 
 @pytest.mark.sandbox
