@@ -40,7 +40,9 @@ def by_gvisor(python: str, requirements: tuple[str, ...], limits: SandboxConfig)
     """
     runsc = shutil.which("runsc")
     if runsc is None:
-        raise SandboxUnavailable("gVisor is not installed: install the package that has runsc, or accept less")
+        raise SandboxUnavailable(
+            "gVisor is not installed: install the package that has runsc, or accept isolation=namespaces"
+        )
     packages = shown_packages(requirements)
     files = python_files(python, tuple(packages.values()))
     base = Base(UNPRIVILEGED_UID)

@@ -155,7 +155,8 @@ class Sandbox:
             with self._lock:
                 self._stop()
             failures.append(f"{tier.name}: a first run did not work: {probe}; {tier.remedy}")
-        raise SandboxUnavailable(f"programs cannot be isolated here: {'. '.join(failures)}")
+        # What is asked for comes first, and what would have been taken instead after it.
+        raise SandboxUnavailable(f"programs cannot be isolated here: {'. '.join(reversed(failures))}")
 
     def _start(self) -> None:
         self._server = ServerProcess(self._limits, self._tier.prepare(self._python, self._requirements, self._limits))

@@ -133,7 +133,7 @@ _GVISOR = Tier(
     "gvisor",
     "gVisor (a kernel of their own in front of the machine's), namespaces and a root of their own in it, a system call "
     "filter, resource limits; control groups bound all runs together; a run takes many times as long",
-    "runsc has to be able to start here: it takes user namespaces, or root; see runsc --help, or accept less",
+    "runsc has to be able to start here, which takes root or user namespaces; or accept isolation=namespaces",
     by_gvisor,
     shields=False,
 )
