@@ -71,8 +71,7 @@ elif [ -x "$venv/gvisor/bin/runsc" ]; then
   say "gVisor: $venv/gvisor/bin/runsc"
 elif command -v apt-get >/dev/null && command -v dpkg >/dev/null; then
   say "gVisor: unpacking it into $venv/gvisor"
-  if [ "$(id -u)" = 0 ]; then apt-get update -qq; fi
-  unpack runsc usr/bin/runsc "$venv/gvisor/bin/runsc" ||
+  { [ "$(id -u)" != 0 ] || apt-get update -qq; } && unpack runsc usr/bin/runsc "$venv/gvisor/bin/runsc" ||
     say "gVisor: no package runsc to be had; its tests will fail unless it is installed"
 else
   say "gVisor: no apt-get to get it with; its tests will fail unless runsc is installed"
