@@ -176,7 +176,7 @@ def test_the_folder_of_another_sweep_is_left_as_it_is(
         (["samples=4"], "error: samples=4: search=grid tries all cells; unset it, or use search=optuna"),
         (["budget.total_params=2000"], "none of the 4 cells has a shape of budget.total_params=2000"),
         (["data.row_length=48"], "error: data.row_length=48: the rows of "),
-        (["trial.tokens=1000", "budget.total_params=40000"], "too few for asha.rungs=2 at asha.reduction=2; give "),
+        (["trial.tokens=100", "budget.total_params=40000"], "too few for asha.rungs=2 at asha.reduction=2; give "),
         (["--resume"], "error: run.name=other: nothing to resume under "),
     ],
 )  # fmt: skip

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cetd.config import ConfigError
 from cetd.config.loading import load
+from cetd.config.sweep import SweepJobConfig
 from cetd.config.train import TrainJobConfig
-from cetd.sweeps.cells import Segment, SweepError
+from cetd.sweeps.cells import Segment, SweepError, plan
 from cetd.sweeps.winner import command, overrides
 from tests.cetd.sweeps.sweeping import planned
+
+PRESETS = Path(__file__).parents[3] / "configs" / "sweep"
+
+
+@pytest.mark.parametrize("path", sorted(PRESETS.glob("*.yaml")), ids=lambda path: path.name)
+def test_every_preset_loads_and_its_cells_have_shapes_on_the_vocabulary_it_is_for(path: Path) -> None:
+    config = load(SweepJobConfig, path)
+    vocabulary = 2048 if config.data.packed.parts[1] == "stdlib-small" else 8192
+    made = plan(config, Path("packed"), vocabulary, config.data.row_length or 1024)
+    assert len(made.possible) == len(made.cells)
+    shapes = [shape for shape in made.shapes.values() if shape]
+    assert len({(shape.d_model, shape.d_ff, shape.n_layers) for shape in shapes}) == len(shapes)
 
 
 def test_every_cell_spends_the_budget_as_asked() -> None:

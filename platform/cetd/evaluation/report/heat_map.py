@@ -51,7 +51,7 @@ def heat_map(
         element("text", column, x=LEFT + (x + 0.5) * width, y=floor + 15, text_anchor="middle")
         for x, column in enumerate(columns)
     ]
-    middle = TOP + floor / 2
+    middle = (TOP + floor) / 2
     names += [
         element("text", labels.get("across", ""), x=(LEFT + WIDTH) / 2, y=height - 4, text_anchor="middle"),
         element(

@@ -218,7 +218,19 @@ def _shapes(sweep: Sweep) -> Html:
         achieved = f"{shape.embedding_ratio:.3f}", f"{shape.glu_expansion:.2f}"
         counts = [f"{shape.total:,}", *(str(count) for count in (shape.d_model, shape.d_ff, shape.n_layers))]
         table.append(_line("td", ["", name, asked[0], achieved[0], asked[1], achieved[1], *counts]))
-    return section("Asked and achieved", element("div", element("table", *table), class_="card scroll"))
+    note = element("p", alike, class_="note") if (alike := _alike(sweep.plan)) else None
+    return section("Asked and achieved", element("div", element("table", *table), note, class_="card scroll"))
+
+
+def _alike(plan: Plan) -> str:
+    """Which cells came to be the same model: a small budget has few shapes."""
+    groups: dict[tuple, list[str]] = {}
+    for name, shape in plan.shapes.items():
+        if shape:
+            built = shape.d_model, shape.d_ff, shape.n_layers
+            groups.setdefault((*built, plan.cells[name].tied_lm_head, plan.cells[name].learning_rate), []).append(name)
+    same = [" = ".join(names) for names in groups.values() if len(names) > 1]
+    return f"Cells of one and the same shape: {'; '.join(same)}." if same else ""
 
 
 def _curves(sweep: Sweep, trials: Path) -> Html:
