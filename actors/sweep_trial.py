@@ -50,6 +50,8 @@ def work(config: Mapping[str, Any], plan: Plan, folder: Path) -> None:
         error = outcome.message
     except (ValueError, OSError, InfrastructureError) as failure:
         error = str(failure)
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()  # others may have shares of the same GPU, and this process lives on
     reported = {} if error else _at(trial, plan.steps[segment.rung])
     tune.report(
         {

@@ -84,7 +84,7 @@ def write_results(folder: Path, written: Iterable[Row], tasks: Sequence[str] = (
     return folder / RESULTS_FILE
 
 
-def curves(trial: Path, tokens_per_step: int) -> dict[str, list[tuple[float, float | None]]]:
+def curves(trial: Path, tokens_per_step: float) -> dict[str, list[tuple[float, float | None]]]:
     """(tokens, value) of ``loss`` and ``validation_loss`` as the trial logged them; empty where it logged nothing."""
     path = trial / METRICS_FILE
     lines = read_metrics(path) if path.exists() else []

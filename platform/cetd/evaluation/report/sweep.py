@@ -59,7 +59,7 @@ def write_sweep_report(folder: Path, sweep: Sweep) -> Path:
         _curves(sweep, folder / "trials"),
         _cost(sweep),
         _failures(sweep),
-        section("Train the winner", element("pre", sweep.command, class_="code")),
+        section("Train the winner", element("pre", sweep.command, class_="code prose")),
     ]
     told = element(
         "details",
@@ -235,19 +235,21 @@ def _alike(plan: Plan) -> str:
 
 def _curves(sweep: Sweep, trials: Path) -> Html:
     validation, training = [], []
+    last = sweep.plan.tokens(len(sweep.plan.steps) - 1)
+    unit, across = (1e6, "million tokens") if last >= 5e6 else (1e3, "thousand tokens")
     for place, one in reversed(list(enumerate(sweep.standings[:MOST_CURVES]))):
         colour = COLOURS[place] if place < len(COLOURS) else LEFT_BEHIND
         name = one.cell if place < len(COLOURS) else "other cells"
         for row in one.rows:
-            logged = curves(trials / row.trial, sweep.plan.tokens_per_step)
+            logged = curves(trials / row.trial, sweep.plan.tokens_per_step / unit)
             validation.append(Series(name, colour, logged["validation_loss"], smooth=False))
             training.append(Series(name, colour, logged["loss"]))
     note = "A line per trial; the best six cells are coloured."
     return section(
         "Loss against tokens",
         cards(
-            line_chart("Validation loss", validation[::-1], note, across="tokens", bounds=_bounds(validation)),
-            line_chart("Training loss", training[::-1], note, across="tokens", bounds=_bounds(training)),
+            line_chart("Validation loss", validation[::-1], note, across=across, bounds=_bounds(validation)),
+            line_chart("Training loss", training[::-1], note, across=across, bounds=_bounds(training)),
         ),
     )
 
