@@ -39,6 +39,7 @@ SMALL = {
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of each phase, as jobs.train leaves it: configuration, metrics, and a model trained for some steps."""
+    torch.set_num_threads(1)  # threads that wait for each other on a busy machine cost minutes
     folder = tmp_path_factory.mktemp("evaluated")
     rows = {
         1: (phase1_rows(repository(), Phase1Config(candidates=4, none_share=0.4, max_chars=500), 0), phase1_schema),
