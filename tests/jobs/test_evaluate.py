@@ -17,7 +17,7 @@ from cetd.config.training import OptimizerConfig
 from cetd.data.pairs import Pairs
 from cetd.data.phases import phase1_rows, phase1_schema, phase2_rows, phase2_schema
 from cetd.data.tokenizer import Tokenizer
-from cetd.evaluation.metrics import MetricsLog
+from cetd.evaluation.metrics import METRICS_FILE
 from cetd.models import huggingface
 from cetd.training.preparation import first_model
 from cetd.training.pretrain import pretrain
@@ -77,9 +77,8 @@ def train(root: Path, phase: int, name: str = "") -> Path:
     pairs = Pairs(data / "train", config.data, tokenizer)
     steps = PretrainConfig(steps=12, batch_size=8, optimizer=OptimizerConfig(learning_rate=3e-3))
     losses = pretrain(model, pairs.examples(range(len(pairs))), steps, 0)
-    with MetricsLog(folder) as log:
-        for step, loss in enumerate(losses, start=1):
-            log.write({"iteration": step, "loss": loss, "validation_loss": loss})
+    lines = [json.dumps({"iteration": step, "loss": loss}) for step, loss in enumerate(losses, start=1)]
+    (folder / METRICS_FILE).write_text("".join(f"{line}\n" for line in lines))
     huggingface.save(model, folder / "model")
     tokenizer.save(folder / "model")
     return folder

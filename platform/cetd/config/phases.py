@@ -14,7 +14,7 @@ Severity = Annotated[int, Field(ge=0, le=4)]
 class Phase1Config(Section):
     """Subject expertise: a requirement, candidate sections of code, and which of them it is about."""
 
-    # One digit each, so that a label is told by one token whatever the tokenizer.
+    # No more than there are labels, of one letter each.
     candidates: Annotated[int, Field(ge=2, le=9)] = Field(default=8, description="sections to choose from, at most")
     none_share: Fraction = Field(default=0.2, description="share of rows whose true section is taken away")
     min_words: Positive = Field(default=4, description="words that a requirement has at least")
@@ -25,7 +25,7 @@ class Phase1Config(Section):
     )
     evidence: bool = Field(
         default=True,
-        description="tell behind each label how many words of the section's name and of the requirement are shared",
+        description="tell behind each label how much of the section's name and of the requirement is shared",
     )
     answer: Literal["header", "label"] = Field(
         default="header", description="target: the label with the section's first line, or the label alone"

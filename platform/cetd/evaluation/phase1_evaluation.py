@@ -59,8 +59,8 @@ def _ranked(
     for start in range(0, len(rows), _BATCH):
         batch = rows[start : start + _BATCH]
         inputs, labels = [row["input"] for row in batch], [row["label"] for row in batch]
-        counts = [len(row["candidates"]) for row in batch]
-        rankings += rank(model, tokenizer, inputs, labels, counts, max_input_tokens)
+        answers = [row["answers"] for row in batch]
+        rankings += rank(model, tokenizer, inputs, labels, answers, max_input_tokens)
         if start // _BATCH % 10 == 9 or len(rankings) == len(rows):
             told(f"ranked {len(rankings)} of {len(rows)} rows")
     return rankings

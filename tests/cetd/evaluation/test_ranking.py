@@ -4,11 +4,14 @@ import pytest
 import torch
 
 from cetd.config import EncoderDecoderConfig
+from cetd.data.phases.phase1 import label
 from cetd.data.tokenizer import EOS_ID, PAD_ID, Tokenizer
 from cetd.evaluation.ranking import distinguishing, rank
 from cetd.models.encoder_decoder import EncoderDecoder
 
-TEXTS = ["[1] def wrap(text):", "[2] class Mean:", "[none]", "which one?", "and which of these is it?"]
+TEXTS = ["[A] def wrap(text):", "[B] class Mean:", "[none]", "which one?", "and which of these is it?"]
+
+LABELS = [label(0), label(1), label(2)]
 
 
 @pytest.fixture(scope="module")
@@ -16,18 +19,15 @@ def tokenizer() -> Tokenizer:
     return Tokenizer.train(TEXTS * 3, 300)
 
 
-def test_no_beginning_is_another_answers(tokenizer: Tokenizer) -> None:
+@pytest.mark.parametrize("header", ["", " def wrap(text):", " class Mean:"])
+def test_no_beginning_is_another_answers(header: str, tokenizer: Tokenizer) -> None:
     for count in range(1, 10):
-        beginnings = distinguishing(tokenizer, count)
+        answers = [f"{label(index)}{header}" for index in range(count)]
+        beginnings = distinguishing(tokenizer, answers)
         assert len(beginnings) == count + 1
-        for one in beginnings:
+        for one, text in zip(beginnings, [*answers, "[none]"], strict=True):
             assert not any(other[: len(one)] == one for other in beginnings if other is not one)
-
-
-def test_an_answer_with_its_header_begins_as_its_label(tokenizer: Tokenizer) -> None:
-    first, second, none = distinguishing(tokenizer, 2)
-    for beginning, text in ((first, TEXTS[0]), (second, TEXTS[1]), (none, TEXTS[2])):
-        assert tokenizer.encode(text)[: len(beginning)] == beginning
+            assert [*tokenizer.encode(text), EOS_ID][: len(one)] == one
 
 
 def test_scores_are_the_log_probabilities_that_each_row_has_alone(tokenizer: Tokenizer) -> None:
@@ -36,12 +36,11 @@ def test_scores_are_the_log_probabilities_that_each_row_has_alone(tokenizer: Tok
         vocab_size=tokenizer.vocab_size, d_model=16, d_ff=32, d_kv=8, n_heads=2, encoder_layers=1, decoder_layers=1
     )
     model = EncoderDecoder(small).eval().requires_grad_(False)
-    together = rank(model, tokenizer, TEXTS[3:], [0, -1], [2, 3], 100)
+    together = rank(model, tokenizer, TEXTS[3:], [0, -1], [TEXTS[:2], LABELS], 100)
     assert [(one.label, len(one.scores)) for one in together] == [(0, 2), (-1, 3)]
-    for text, ranking, count in zip(TEXTS[3:], together, (2, 3), strict=True):
+    for text, ranking, answers in zip(TEXTS[3:], together, (TEXTS[:2], LABELS), strict=True):
         source = torch.tensor([tokenizer.encode(text)])
-        for ids, score in zip(distinguishing(tokenizer, count), (*ranking.scores, ranking.none_score), strict=True):
+        for ids, score in zip(distinguishing(tokenizer, answers), (*ranking.scores, ranking.none_score), strict=True):
             logits = model(source, torch.ones_like(source), torch.tensor([[PAD_ID, *ids[:-1]]]))[0].log_softmax(-1)
             alone = sum(float(logits[place, token]) for place, token in enumerate(ids))
             assert score == pytest.approx(alone, abs=1e-4)
-    assert EOS_ID not in distinguishing(tokenizer, 2)[0]

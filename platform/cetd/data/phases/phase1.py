@@ -1,14 +1,16 @@
 """Phase 1, subject expertise: a requirement, sections of the same repository that BM25 finds for it, and the true one.
 
-The input is the requirement, then the sections in BM25's order, each under ``[n] path: symbol``, with how many words it
-shares with the requirement. The target is the label of the true section with its first line, or ``[none]``. The true
-section stands last where BM25 does not have it among the best. So that its low score does not tell it, the last section
-of the other rows is drawn from below the best, too, the likelier the higher it stands there.
+The input is the requirement, then the sections in BM25's order, each under its label (``[A]`` to ``[I]``), its path and
+symbol, and how much of its name and of the requirement the two share. The target is the label of the true section with
+its first line, or ``[none]``. The true section stands last where BM25 does not have it among the best. So that its low
+score does not tell it, the last section of the other rows is drawn from below the best, too, the likelier the higher it
+stands there.
 """
 
 from __future__ import annotations
 
 import ast
+import string
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,6 +36,7 @@ phase1_schema = pa.schema(
         *((name, pa.string()) for name in ("input", "target", "repository", "path", "symbol")),
         ("label", pa.int32()),
         ("candidates", pa.list_(pa.string())),
+        ("answers", pa.list_(pa.string())),  # what the target would be, were that candidate the true one
         ("bm25_scores", pa.list_(pa.float32())),
     ]
 )
@@ -76,7 +79,7 @@ class Section:
 
 def label(index: int) -> str:
     """How the ``index``-th candidate is called in input and target; -1: none of them."""
-    return NONE_LABEL if index < 0 else f"[{index + 1}]"
+    return NONE_LABEL if index < 0 else f"[{string.ascii_uppercase[index]}]"
 
 
 def phase1_rows(documents: Sequence[Document], config: Phase1Config, seed: int) -> list[dict[str, Any]]:
@@ -164,20 +167,23 @@ def _row(
 ) -> dict[str, Any]:
     indices = [index for index, _ in chosen]
     answer = indices.index(true) if true in indices else -1
-    target = label(answer)
-    if config.answer == "header" and answer >= 0:
-        target = f"{target} {found[true].header}"
+    answers = [_answer(place, found[index], config) for place, index in enumerate(indices)]
     one = found[true].definition
     return {
         "input": _input(query, [found[index] for index in indices], config),
-        "target": target,
+        "target": NONE_LABEL if answer < 0 else answers[answer],
         "repository": encodable(repository),
         "path": encodable(one.path),
         "symbol": one.symbol,
         "label": answer,
         "candidates": [encodable(found[index].title) for index in indices],
+        "answers": answers,
         "bm25_scores": [score for _, score in chosen],
     }
+
+
+def _answer(place: int, section: Section, config: Phase1Config) -> str:
+    return f"{label(place)} {section.header}" if config.answer == "header" else label(place)
 
 
 def _input(query: str, offered: Sequence[Section], config: Phase1Config) -> str:
@@ -193,9 +199,14 @@ def _input(query: str, offered: Sequence[Section], config: Phase1Config) -> str:
 
 
 def _head(query: str, section: Section, config: Phase1Config) -> str:
-    """Path and symbol, behind the counts of shared words of the name and of the requirement, such as ``2/3 4/9``."""
+    """Path and symbol; before them, such as ``=+``, how much of the name and of the requirement is shared."""
     title = encodable(section.title)[-_TITLE_CHARS:]
     if not config.evidence:
         return title
     asked, named = set(words(query)), set(words(section.definition.name))
-    return f"{len(named & asked)}/{len(named)} {len(asked & section.words)}/{len(asked)} {title}"
+    return f"{_level(len(named & asked), len(named))}{_level(len(asked & section.words), len(asked))} {title}"
+
+
+def _level(shared: int, of: int) -> str:
+    """``=`` where two thirds are shared, ``+`` where a third is, ``-`` for less."""
+    return "=" if of and 3 * shared >= 2 * of else "+" if of and 3 * shared >= of else "-"

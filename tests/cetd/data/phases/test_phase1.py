@@ -12,7 +12,7 @@ from cetd.config import ConfigError, validate
 from cetd.config.phases import Phase1Config
 from cetd.data.corpus.document import Document
 from cetd.data.phases.bm25 import Index, ranked, words
-from cetd.data.phases.phase1 import phase1_rows, phase1_schema
+from cetd.data.phases.phase1 import label, phase1_rows, phase1_schema
 from tests.cetd.data.phases.code import MATHS, TEXTS, repository
 
 
@@ -49,20 +49,20 @@ def test_a_row_holds_the_requirement_the_sections_and_the_label() -> None:
     row = rows()["wrap"]
     requirement, first, *_ = row["input"].split("\n")
     assert requirement == "The function shall wrap a paragraph of text into lines of at most width characters."
-    assert first.startswith("[1] ")
+    assert first.startswith("[A] ")
     index = row["label"]
     assert row["candidates"][index] == "pkg/texts.py: wrap"
-    assert row["target"] == f"[{index + 1}] def wrap(text: str, width: int=70) -> list[str]:"
+    assert row["target"] == f"{label(index)} def wrap(text: str, width: int=70) -> list[str]:"
     assert "Wrap a paragraph" not in row["input"]
     assert "# the words" not in row["input"]
     assert row["bm25_scores"] == sorted(row["bm25_scores"], reverse=True)
-    assert "1/1 4/7 pkg/texts.py: wrap" in row["input"]
+    assert "=+ pkg/texts.py: wrap" in row["input"]
 
 
 def test_the_label_alone_may_be_the_target() -> None:
     row = rows(answer="label", evidence=False)["mean"]
-    assert row["target"] == f"[{row['label'] + 1}]"
-    assert f"[{row['label'] + 1}] pkg/maths.py: mean\n" in row["input"]
+    assert row["target"] == label(row["label"])
+    assert f"{label(row['label'])} pkg/maths.py: mean\n" in row["input"]
 
 
 def test_equal_code_under_another_name_is_no_candidate_beside_the_true_one() -> None:
@@ -98,7 +98,7 @@ def test_the_true_section_stands_last_where_bm25_does_not_find_it(candidates: in
 def test_inputs_keep_within_their_length() -> None:
     for row in phase1_rows(many(30), Phase1Config(max_chars=480, requirement_chars=60, section_chars=300), 0):
         assert len(row["input"]) <= 480
-        assert "[8] " in row["input"]
+        assert "[H] " in row["input"]
 
 
 def test_rows_repeat_and_follow_the_schema() -> None:
