@@ -17,6 +17,10 @@ class Phase1Config(Section):
     # No more than there are labels, of one letter each.
     candidates: Annotated[int, Field(ge=2, le=9)] = Field(default=8, description="sections to choose from, at most")
     none_share: Fraction = Field(default=0.2, description="share of rows whose true section is taken away")
+    missed_share: Fraction = Field(
+        default=0.2,
+        description="share kept of rows whose true section BM25 misses; 1 makes the last place the best guess",
+    )
     min_words: Positive = Field(default=4, description="words that a requirement has at least")
     requirement_chars: Positive = Field(default=240, description="longest requirement; a longer one is cut")
     section_chars: Positive = Field(default=80, description="longest section; a longer one is cut")

@@ -2,9 +2,9 @@
 
 The input is the requirement, then the sections in BM25's order, each under its label (``[A]`` to ``[I]``), its path and
 symbol, and how much of its name and of the requirement the two share. The target is the label of the true section with
-its first line, or ``[none]``. The true section stands last where BM25 does not have it among the best. So that its low
-score does not tell it, the last section of the other rows is drawn from below the best, too, the likelier the higher it
-stands there.
+its first line, or ``[none]``. The true section stands last where BM25 does not have it among the best. So that this
+does not tell it, the last section of the other rows is drawn from below the best, too, the likelier the higher it
+stands there, and of the rows that BM25 misses only a share is kept.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def _queries(found: Sequence[Section], config: Phase1Config) -> dict[int, str]:
 def _candidates(
     found: Sequence[Section], true: int, scores: np.ndarray, config: Phase1Config, random: Random
 ) -> list[tuple[int, float]]:
-    """Indices and scores of the sections to offer, in BM25's order; fewer than two are no choice, and none."""
+    """Indices and scores of the sections to offer, in BM25's order; none where the row is left out or has no choice."""
     target = found[true]
     ranking, shapes = [], {target.shape}
     for index in ranked(scores):
@@ -146,8 +146,10 @@ def _candidates(
         elif section.shape not in shapes and not section.overlaps(target):
             shapes.add(section.shape)
             ranking.append(index)
-    taken_away = random.random() < config.none_share
-    if taken_away:
+    missed = ranking.index(true) >= config.candidates - 1
+    if missed and random.random() >= config.missed_share:
+        return []
+    if random.random() < config.none_share:
         ranking.remove(true)
     best, below = ranking[: config.candidates - 1], ranking[config.candidates - 1 :]
     if true in below:

@@ -17,7 +17,7 @@ from tests.cetd.data.phases.code import MATHS, TEXTS, repository
 
 
 def rows(**fields) -> dict[str, dict]:
-    config = Phase1Config(**{"none_share": 0.0, **fields})
+    config = Phase1Config(**{"none_share": 0.0, "missed_share": 1.0, **fields})
     return {row["symbol"]: row for row in phase1_rows(repository(), config, 0)}
 
 
@@ -84,7 +84,7 @@ def test_none_share_takes_the_true_section_away() -> None:
 
 @pytest.mark.parametrize("candidates", [2, 5, 9])
 def test_the_true_section_stands_last_where_bm25_does_not_find_it(candidates: int) -> None:
-    found = phase1_rows(many(40), Phase1Config(none_share=0.3, candidates=candidates), 0)
+    found = phase1_rows(many(40), Phase1Config(none_share=0.3, missed_share=1.0, candidates=candidates), 0)
     assert {len(row["candidates"]) for row in found} == {candidates}
     labels = [row["label"] for row in found]
     assert set(labels) <= set(range(-1, candidates))
@@ -93,6 +93,16 @@ def test_the_true_section_stands_last_where_bm25_does_not_find_it(candidates: in
     # The last one's score gives nothing away: it is drawn from below the best in the other rows too.
     lasts = [row["candidates"][-1] for row in found if row["label"] != candidates - 1]
     assert len(set(lasts)) > 3
+
+
+def test_of_rows_that_bm25_misses_a_share_is_kept() -> None:
+    kept = {
+        share: {row["symbol"] for row in phase1_rows(many(60), Phase1Config(none_share=0.0, missed_share=share), 0)}
+        for share in (0.0, 0.3, 1.0)
+    }
+    assert len(kept[1.0]) == 60
+    assert 0 < len(kept[0.0]) < len(kept[0.3]) < 60
+    assert kept[0.0] < kept[0.3] < kept[1.0]
 
 
 def test_inputs_keep_within_their_length() -> None:
