@@ -7,6 +7,11 @@ others beside them.
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
+
+# The machine is shared: how long an example takes says nothing.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 REAL = {"ray", "vllm", "sandbox"}
 _skipped: list[str] = []
