@@ -6,6 +6,7 @@ wanted item of the same section, softly where its token F1 with one is 0.5 or mo
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +20,7 @@ from cetd.data.tokenizer import STRUCTURE_TOKENS
 
 SOFT = 0.5
 _TOKEN = re.compile(r"<[A-Z_]+>|\w+|[^\w\s]")
+logging.getLogger("absl").setLevel(logging.WARNING)  # it tells which tokenizer it takes by default
 _rouge = RougeScorer(["rougeL"])
 
 
