@@ -88,9 +88,7 @@ def threshold(labels: Sequence[int], scores: Sequence[Sequence[float]]) -> float
     if not labels:
         raise ValueError("rows: none were given; a threshold is chosen on training rows")
     best = np.array([max(one) for one in scores])
-    right = np.array(
-        [one[label] == max(one) if label != NONE else False for label, one in zip(labels, scores, strict=True)]
-    )
+    right = np.array([int(np.argmax(one)) == label for label, one in zip(labels, scores, strict=True)])
     nowhere = np.array([label == NONE for label in labels])
     order = np.argsort(best, kind="stable")
     # Rows up to a place in this order are answered "none of these", those behind it with their best candidate.
