@@ -30,7 +30,8 @@ class Cell:
     @property
     def name(self) -> str:
         head = "tied" if self.tied_lm_head else "untied"
-        return f"e{self.embedding_ratio:g}-g{self.glu_expansion:g}-{head}-lr{self.learning_rate:g}"
+        name = f"e{self.embedding_ratio:g}-g{self.glu_expansion:g}-{head}-lr{self.learning_rate:g}"
+        return name.replace("+", "")  # of an exponent; it stands in the names of folders and runs
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from cetd.config import DecoderConfig, EncoderDecoderConfig
+from cetd.config import DecoderConfig, EncoderDecoderConfig, Section
 from cetd.config.train import TrainJobConfig
 from cetd.data import microapps
 from cetd.data.packed import TOKENIZER, Packed, read_about
@@ -32,9 +32,12 @@ _PADDING = 256
 def prepared(config: TrainJobConfig, folder: Path) -> TrainJobConfig:
     """The job with files in place of what is generated, which is written into the run's ``folder`` once.
 
+    Paths become absolute: workers have a working directory of their own.
+
     Raises:
         ValueError: the vocabulary is too small, or there are not so many apps.
     """
+    config = _absolute(config)
     if config.data.packed:
         return config.model_copy(update={"tokenizer": config.data.packed / TOKENIZER})
     apps = config.data.micro
@@ -127,6 +130,17 @@ def export(config: TrainJobConfig, checkpoint: Path, folder: Path) -> None:
     sharded_checkpoint.load(checkpoint, model, {})
     huggingface.save(model, folder)
     _tokenizer(config).save(folder)
+
+
+def _absolute(config: TrainJobConfig) -> TrainJobConfig:
+    def changed(section: Section, *names: str) -> dict[str, Path]:
+        paths = {name: path for name in names if (path := getattr(section, name)) and not path.is_absolute()}
+        return {name: path.absolute() for name, path in paths.items()}
+
+    data, ours = changed(config.data, "train", "validation", "packed"), changed(config, "start", "tokenizer")
+    if not data and not ours:
+        return config
+    return config.model_copy(update={**ours, "data": config.data.model_copy(update=data)})
 
 
 def _check_start(folder: Path, config: EncoderDecoderConfig | DecoderConfig) -> None:

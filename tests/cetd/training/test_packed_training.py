@@ -120,6 +120,12 @@ def test_the_curve_is_that_of_one_process_when_two_hold_the_model(packed: Path, 
         assert curve(tmp_path / "two", figure) == pytest.approx(curve(tmp_path / "one", figure), rel=1e-4)
 
 
+def test_paths_become_absolute_as_workers_stand_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = prepared(job(Path("runs/packed")), tmp_path)
+    assert (made.data.packed, made.tokenizer) == (tmp_path / "runs/packed", tmp_path / "runs/packed/tokenizer")
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
