@@ -95,7 +95,8 @@ def show(manifest: Mapping[str, Any]) -> None:
     table = Table("stage", "documents in", "out", "MB", "dropped, by reason", box=None, header_style="bold")
     for stage in manifest["stages"]:
         reasons = sorted(stage["dropped"].items(), key=lambda item: -item[1])
-        told = ", ".join(f"{number:,} {reason}" for reason, number in reasons[:5])
+        own = f"{stage['name']}: "  # reasons that begin with their stage
+        told = ", ".join(f"{number:,} {reason.removeprefix(own)}" for reason, number in reasons[:5])
         more = f", {sum(number for _, number in reasons[5:]):,} others" if len(reasons) > 5 else ""
         counts = [f"{stage[name]:,}" for name in ("documents_in", "documents_out")]
         table.add_row(stage["name"], *counts, f"{stage['bytes_out'] / 1e6:.1f}", told + more)

@@ -72,7 +72,8 @@ def _stage(stage: Mapping[str, Any]) -> Html:
     """A stage as bars: what went on, and the reasons why the rest did not."""
     came = max(1, stage["documents_in"])
     bars = [bar("kept", f"{stage['documents_out']:,}", stage["documents_out"] / came, strong=True)]
-    bars += [bar(name, f"{count:,}", count / came) for name, count in _largest(stage["dropped"])]
+    own = f"{stage['name']}: "  # reasons that begin with their stage
+    bars += [bar(name.removeprefix(own), f"{count:,}", count / came) for name, count in _largest(stage["dropped"])]
     noted = ", ".join(f"{name} {count:,}" for name, count in _largest(stage["noted"]))
     caption = element("figcaption", f"Noted of what stays: {noted}.") if noted else None
     title = f"{stage['name'].capitalize()}: {stage['bytes_out'] / 1e6:,.1f} MB"
