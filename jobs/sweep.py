@@ -37,8 +37,9 @@ def main(argv: list[str] | None = None) -> None:
     config, arguments = parse(SweepJobConfig, __doc__ or "", argv, add_run_arguments)
     log_to_terminal()
     with one_line_errors(), RunFolder(runs_root(config.run.root), config.run.name) as folder:
+        packed = packed_folder(config)  # a run of other data would be another run
         begin(folder, config, arguments)
-        run(config, packed_folder(config), folder)
+        run(config, packed, folder)
         print(f"results: {folder.path / 'results.parquet'}\nreport: {folder.path / 'report.html'}")
 
 

@@ -151,7 +151,10 @@ def test_missing_data_are_said_with_the_command_that_makes_them(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     line = said(capsys, f"run.root={tmp_path}", f"data.packed={tmp_path}/nowhere", "data.recipe=null")
-    assert line.endswith("no packed.json there; make it with `python -m jobs.data --config configs/data/stdlib.yaml`")
+    assert "no packed.json there; make it with `python -m jobs.data --config configs/data/stdlib.yaml`" in line
+    line = said(capsys, f"run.root={tmp_path}", f"data.packed={tmp_path}/nowhere")
+    assert line.endswith("nowhere: a recipe makes runs/NAME/packed; name such a folder")
+    assert not (tmp_path / "sweep-smoke" / "config.yaml").exists()
 
 
 def test_the_folder_of_another_sweep_is_left_as_it_is(
