@@ -307,8 +307,8 @@ def sweep(path: Path, overrides: list[str]) -> dict[str, Any]:
     report = {"benchmark": "sweep", **compare(ran["grid"], ran["asha"]), "wall_s": time.monotonic() - begun}
     durable.write_text(root / "bench" / "sweep.json", json.dumps({**report, **provenance()}, indent=2))
     table = Table(title=f"Sweep of {len(report['means'])} cells, {config.seeds} seeds", title_justify="left")
-    for column in ("", "tokens", "seconds of trials", "best cell", "its loss in the grid"):
-        table.add_column(column, justify="right")
+    for column in ("", "tokens", "seconds", "best cell", "its grid loss"):
+        table.add_column(column, justify="right", no_wrap=True)
     for name in ("grid", "asha"):
         best = report[f"{name}_best"]
         figures = f"{report['tokens'][name]:,}", f"{report['seconds'][name]:,.0f}"
