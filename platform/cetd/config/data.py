@@ -126,9 +126,8 @@ class DataJobConfig(Section):
     phase1: Phase1Config = Phase1Config()
     phase2: Phase2Config = Phase2Config()
     shard_bytes: Positive = Field(default=4_000_000, description="text in a shard, the unit of work and of resuming")
-    max_repository_documents: Positive = Field(
-        default=2000,
-        description="documents of a repository that phases 1 and 2 look at together; more are cut in parts",
+    max_repository_bytes: Positive = Field(
+        default=2_000_000, description="text of a repository that phases 1 and 2 look at together; more is cut in parts"
     )
     parallel: DataParallelConfig = DataParallelConfig()
 

@@ -71,17 +71,20 @@ def make_examples(config: DataJobConfig, folder: CorpusFolder, number: int, part
 def _documents(
     config: DataJobConfig, folder: CorpusFolder, part: Part, repository: str
 ) -> Iterator[Sequence[Document]]:
-    """A repository's documents, so many at a time as the configuration allows."""
+    """A repository's documents, as many at a time as the configuration allows: their syntax trees are far larger."""
     files = [folder.documents(part.split, shard) for shard in part.shards]
     source = pyarrow.dataset.dataset([str(file) for file in files if file.exists()], format="parquet")
     columns = ["repository", "path", "language", "text"]
     found: list[Document] = []
+    room = config.max_repository_bytes
     for batch in source.to_batches(columns=columns, filter=pyarrow.dataset.field("repository") == repository):
         for row in batch.to_pylist():
-            found.append(Document(**row))
-            if len(found) == config.max_repository_documents:
+            document = Document(**row)
+            room -= len(document.text)
+            if found and room < 0:
                 yield found
-                found = []
+                found, room = [], config.max_repository_bytes - len(document.text)
+            found.append(document)
     if found:
         yield found
 
