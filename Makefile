@@ -25,7 +25,7 @@ check: $(READY)  ## lint, format and types
 
 test: $(READY)  ## check, then all tests
 	$(MAKE) --no-print-directory check
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 bench: $(READY)  ## rollouts per second, streaming against synchronous
 	$(BIN)/python -m jobs.bench feedback $(ARGS)

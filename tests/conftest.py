@@ -6,8 +6,16 @@ others beside them.
 
 from __future__ import annotations
 
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
+
+ROOT = Path(__file__).parent.parent
 
 # The machine is shared: how long an example takes says nothing.
 settings.register_profile("untimed", deadline=None)
@@ -23,11 +31,21 @@ def _base_of_temporary_folders(tmp_path_factory: pytest.TempPathFactory) -> None
     tmp_path_factory.getbasetemp()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if {"ray", "vllm"} & {mark.name for mark in item.iter_markers()}:
-            item.add_marker(pytest.mark.xdist_group("ray"))
+class Lanes(LoadScopeScheduling):
+    """Hands out whole files, and all files that start Ray or vLLM to one process."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::", 1)[0]
+        return "ray" if _starts_ray(file) else file
+
+
+@cache
+def _starts_ray(file: str) -> bool:
+    return re.search(r"mark\.(ray|vllm)\b", (ROOT / file).read_text(encoding="utf-8")) is not None
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Lanes:
+    return Lanes(config, log)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
