@@ -1,12 +1,11 @@
 """A test of Ray, vLLM or the sandbox that is skipped fails the session: skipped is not green.
 
-Tests run in two lanes where pytest-xdist is asked for them: those that start Ray in one, one after the other, and all
+Tests run in two lanes where pytest-xdist is asked for them: jobs that start Ray in one, one after the other, and all
 others beside them.
 """
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -32,16 +31,21 @@ def _base_of_temporary_folders(tmp_path_factory: pytest.TempPathFactory) -> None
 
 
 class Lanes(LoadScopeScheduling):
-    """Hands out whole files, and all files that start Ray or vLLM to one process."""
+    """Hands out whole files, and the jobs that start Ray, which take as long as all others, to one process."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.split("::", 1)[0]
-        return "ray" if _starts_ray(file) else file
+        return "jobs on Ray" if _is_job_on_ray(file) else file
 
 
 @cache
-def _starts_ray(file: str) -> bool:
-    return re.search(r"mark\.(ray|vllm)\b", (ROOT / file).read_text(encoding="utf-8")) is not None
+def _is_job_on_ray(file: str) -> bool:
+    return file.startswith("tests/jobs/") and "mark.ray" in (ROOT / file).read_text(encoding="utf-8")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # The long lane begins first.
+    items.sort(key=lambda item: not _is_job_on_ray(item.nodeid.split("::", 1)[0]))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Lanes:
