@@ -17,7 +17,7 @@ _MULTIPLIERS = (0xBF58476D1CE4E5B9 - 2**64, 0x94D049BB133111EB - 2**64)
 _SHIFTS = (30, 27, 31)
 
 
-def uniform(seeds: Tensor, step: int) -> Tensor:
+def uniform(seeds: Tensor, step: int | Tensor) -> Tensor:
     """One number in [0, 1) per row, fp64 (rows,), from int64 ``seeds`` (rows,): output ``step`` of SplitMix64."""
     state = seeds + torch.full_like(seeds, _INCREMENT) * (step + 1)  # wraps around, as it should
     for shift, multiplier in zip(_SHIFTS, (*_MULTIPLIERS, 1), strict=True):
@@ -25,8 +25,11 @@ def uniform(seeds: Tensor, step: int) -> Tensor:
     return _shifted(state, 11).double() * 2.0**-53
 
 
-def draw(logits: Tensor, sampling: SamplingConfig, seeds: Tensor, step: int) -> Tensor:
-    """Token (rows,) for each row of ``logits`` (rows, vocabulary); the likeliest at temperature 0."""
+def draw(logits: Tensor, sampling: SamplingConfig, seeds: Tensor, step: int | Tensor) -> Tensor:
+    """Token (rows,) for each row of ``logits`` (rows, vocabulary); the likeliest at temperature 0.
+
+    ``step`` counts the tokens drawn before, of all rows or of each (rows,).
+    """
     if sampling.temperature == 0:
         return logits.argmax(-1)
     logits = truncate(logits / sampling.temperature, sampling)

@@ -50,6 +50,11 @@ def sections(text: str) -> dict[str, list[str]]:
     return found
 
 
+def untagged(text: str) -> list[str]:
+    """Lines of what stands before the first structure token."""
+    return [said for line in _TAG.split(text)[0].splitlines() if (said := item(line))]
+
+
 def item(text: str) -> str:
     """``text`` as an item may stand in a line: white space is single spaces, structure tokens have no brackets."""
     return " ".join(_TAG.sub(lambda tag: tag[1].strip("<>"), text).split())
