@@ -66,6 +66,11 @@ class Tokenizer:
         return self._inner.get_vocab_size()
 
     @property
+    def tokens(self) -> list[str]:
+        """What each id is called in the vocabulary."""
+        return [self._inner.id_to_token(each) or "" for each in range(self.vocab_size)]
+
+    @property
     def digest(self) -> str:
         """Identifies the vocabulary and the merges."""
         return blake2b(self._inner.to_str().encode(), digest_size=8).hexdigest()

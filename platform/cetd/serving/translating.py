@@ -8,7 +8,6 @@ step at which they end. The weights are shared.
 
 from __future__ import annotations
 
-import json
 import logging
 import tempfile
 import threading
@@ -17,14 +16,13 @@ from collections import deque
 from pathlib import Path
 
 import ctranslate2
-from ctranslate2.converters import TransformersConverter
 
-from cetd import durable
 from cetd.config import SamplingConfig
 from cetd.config.serve import BatchingConfig
-from cetd.data.tokenizer import EOS_ID, PAD, Tokenizer
+from cetd.data.tokenizer import EOS_ID, Tokenizer
 from cetd.generation.continuous import Finish
-from cetd.models.huggingface import read_config
+from cetd.models.encoder_decoder import EncoderDecoder
+from cetd.models.translator import write_translator
 from cetd.serving.engine import Call, Engine, EngineStoppedError, tell
 
 log = logging.getLogger(__name__)
@@ -41,18 +39,20 @@ class TranslatingEngine(Engine):
     """Holds a translator and its threads, each of which decodes one batch at a time."""
 
     def __init__(
-        self, folder: Path, tokenizer: Tokenizer, batching: BatchingConfig, precision: str, device: str, threads: int
+        self,
+        model: EncoderDecoder,
+        tokenizer: Tokenizer,
+        batching: BatchingConfig,
+        precision: str,
+        device: str,
+        threads: int,
     ) -> None:
-        """Convert the Hugging Face folder, and load it.
-
-        Raises:
-            ValueError: ``folder`` holds no encoder-decoder that CTranslate2 has.
-        """
+        """``threads`` are for all batches together; ``precision`` is one of :data:`COMPUTE_TYPES`."""
         super().__init__(tokenizer)
         self._batching = batching
         workers = max(2, 2 * threads)
         with tempfile.TemporaryDirectory() as converted:
-            self._vocabulary = _convert(folder, Path(converted))
+            self._names = write_translator(model, tokenizer.tokens, Path(converted))
             self._translator = ctranslate2.Translator(
                 converted,
                 device=device,
@@ -160,7 +160,7 @@ class TranslatingEngine(Engine):
             return finish is not None
 
         self._translator.translate_batch(
-            [[self._vocabulary[token] for token in call.request.tokens] for call in batch],
+            [[self._names[token] for token in call.request.tokens] for call in batch],
             beam_size=1,
             max_input_length=0,
             max_decoding_length=max(call.request.sampling.max_new_tokens for call in batch),
@@ -184,14 +184,3 @@ def _held(batch: list[Call]) -> int:
         return 0
     source = max(len(call.request.tokens) for call in batch)
     return len(batch) * (source + max(call.request.sampling.max_new_tokens for call in batch))
-
-
-def _convert(folder: Path, converted: Path) -> list[str]:
-    """Write the model of ``folder`` as CTranslate2 reads it; the vocabulary by id."""
-    model = read_config(folder)
-    TransformersConverter(str(folder)).convert(str(converted), force=True)
-    # What the converter takes from the tokenizer and from transformers' configuration, which need not have it.
-    path = converted / "config.json"
-    config = json.loads(path.read_text(encoding="utf-8"))
-    durable.write_text(path, json.dumps({**config, "unk_token": PAD, "layer_norm_epsilon": model.norm_eps}))
-    return json.loads((converted / "shared_vocabulary.json").read_text(encoding="utf-8"))

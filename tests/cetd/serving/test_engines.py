@@ -48,15 +48,19 @@ def engine(request: pytest.FixtureRequest, folder: Path) -> Iterator[Engine]:
 def make(kind: str, folder: Path) -> Engine:
     tokenizer = Tokenizer.load(folder)
     if kind == "translating":
-        return TranslatingEngine(folder, tokenizer, BATCHING, "fp32", "cpu", threads=1)
+        return TranslatingEngine(loaded(folder), tokenizer, BATCHING, "fp32", "cpu", threads=1)
     return SteppingEngine(running_batch(folder), tokenizer)
 
 
-def running_batch(folder: Path) -> ContinuousBatch:
+def loaded(folder: Path) -> EncoderDecoder:
     model = huggingface.load(folder)
     assert isinstance(model, EncoderDecoder)
+    return model.eval()
+
+
+def running_batch(folder: Path) -> ContinuousBatch:
     return ContinuousBatch(
-        model,
+        loaded(folder),
         eos_id=EOS_ID,
         pad_id=PAD_ID,
         max_rows=BATCHING.max_rows,
@@ -70,10 +74,8 @@ def sources(folder: Path, count: int) -> list[tuple[int, ...]]:
 
 
 def alone(folder: Path, tokens: tuple[int, ...]) -> tuple[str, int]:
-    model = huggingface.load(folder)
-    assert isinstance(model, EncoderDecoder)
     (row,) = generate(
-        model.eval(),
+        loaded(folder),
         torch.tensor([tokens]),
         torch.ones(1, len(tokens), dtype=torch.bool),
         samples=1,
@@ -194,7 +196,7 @@ def test_callers_learn_of_an_engine_that_breaks(folder: Path, monkeypatch: pytes
 
 
 def test_int8_writes_the_same_alone_and_in_company(folder: Path) -> None:
-    engine = TranslatingEngine(folder, Tokenizer.load(folder), BATCHING, "int8", "cpu", threads=1)
+    engine = TranslatingEngine(loaded(folder), Tokenizer.load(folder), BATCHING, "int8", "cpu", threads=1)
     asked = sources(folder, 12)
 
     async def both() -> tuple[list[Text], list[Text]]:
