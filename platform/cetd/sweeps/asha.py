@@ -1,7 +1,7 @@
 """Asynchronous successive halving as a pure state machine: losses at rungs in, what to train next out.
 
 Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning", Algorithm 2, the variant that promotes: a
-candidate rests at a rung until it is among the best 1/reduction of those that have reached it. A grid is finite, so
+candidate rests at a rung until it is among the best 1/reduction of those that have reached it. A sweep is finite, so
 one rule is added: when nothing is left to begin or to wait for, the best of the highest rung goes on, so that some
 candidate always reaches the last one.
 """

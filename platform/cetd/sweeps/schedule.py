@@ -75,14 +75,15 @@ class Schedule:
         self._waiting.extendleft(reversed(begun))
 
     def _choose(self) -> None:
-        """Algorithm 2's get_job: a promotion, else a new candidate."""
-        chosen = self.asha.promotion()
-        if chosen is None:
-            cell = self._propose(self._history())
-            if cell is not None:
-                chosen = cell, 0
-            elif not self.running:
-                chosen = self.asha.last_resort()
+        """A new candidate, else a promotion.
+
+        Algorithm 2's get_job asks the other way round, because its candidates have no end. Here they have, and a
+        promotion among the first few is a third of a rung's tokens for a cell that the others would have beaten.
+        """
+        cell = self._propose(self._history())
+        chosen = (cell, 0) if cell is not None else self.asha.promotion()
+        if chosen is None and not self.running:
+            chosen = self.asha.last_resort()
         if chosen:
             self._begin(*chosen)
 

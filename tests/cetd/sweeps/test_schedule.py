@@ -47,6 +47,12 @@ def test_the_best_cell_comes_to_the_last_rung_for_a_fraction_of_the_grid() -> No
     assert steps < len(PLAN.cells) * 2 * PLAN.steps[-1] / 3
 
 
+def test_every_cell_has_come_to_the_first_rung_before_one_goes_on() -> None:
+    begun = [event.segment for event in swept(PLAN) if event.kind == "begun"]
+    first_promoted = next(place for place, segment in enumerate(begun) if segment.rung)
+    assert {segment.cell for segment in begun[:first_promoted]} == set(PLAN.cells)
+
+
 @settings(deadline=None, max_examples=40)
 @given(st.integers(0, 999), st.integers(1, 4), st.lists(st.integers(1, 30), max_size=4))
 def test_a_sweep_killed_anywhere_trains_nothing_twice_and_keeps_its_rungs(
