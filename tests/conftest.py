@@ -31,10 +31,12 @@ def _base_of_temporary_folders(tmp_path_factory: pytest.TempPathFactory) -> None
 
 
 class Lanes(LoadScopeScheduling):
-    """Hands out whole files, and the jobs that start Ray, which take as long as all others, to one process."""
+    """Hands out whole files, and to one process what shares a Ray: the jobs that start it, and all of serving."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.split("::", 1)[0]
+        if file.startswith("tests/serve/"):
+            return "serving"
         return "jobs on Ray" if _is_job_on_ray(file) else file
 
 

@@ -15,7 +15,7 @@ from cetd.models import huggingface
 from cetd.models.decoder import Decoder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # a process has one Ray at a time, and tests/serve/ has another
 def local_ray() -> Iterator[None]:
     ray.init(address="local", num_cpus=8, include_dashboard=False, log_to_driver=False)
     yield
