@@ -64,6 +64,16 @@ elif command -v apt-get >/dev/null && command -v dpkg >/dev/null; then
 else
   fail "bubblewrap is missing: install the package bubblewrap (command bwrap), then run this again"
 fi
+# Chromium is for tests of the page.
+if command -v chromium >/dev/null; then
+  say "Chromium: $(command -v chromium)"
+elif [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  say "Chromium: installing it with apt-get"
+  apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null ||
+    say "Chromium: no package chromium to be had; tests of the page will fail unless it is installed"
+else
+  say "Chromium: not found; tests of the page will fail unless the package chromium is installed"
+fi
 # gVisor is for tests of its tier: beside the environment's programs, because a sandbox uses it wherever it finds it.
 if command -v runsc >/dev/null; then
   say "gVisor: $(command -v runsc)"

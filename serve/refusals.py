@@ -89,6 +89,5 @@ def unavailable(retry_after_s: int) -> RefusedError:
 
 def late(deadline_s: float) -> RefusedError:
     """The deadline has passed."""
-    return RefusedError(
-        HTTPStatus.GATEWAY_TIMEOUT, "deadline_exceeded", f"not finished within {deadline_s:g} s; nothing goes on"
-    )
+    message = f"not finished within {deadline_s:g} s, and given up: ask for fewer tokens"
+    return RefusedError(HTTPStatus.GATEWAY_TIMEOUT, "deadline_exceeded", message)

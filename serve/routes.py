@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from serve.gateway import Event, Gateway
 
 PAGE = Path(__file__).parent / "page"
+FILES = {"/": "index.html", "/page.css": "page.css", "/page.js": "page.js", "/favicon.ico": "icon.svg"}
 
 
 def routes(gateway: Gateway) -> FastAPI:
@@ -76,7 +77,7 @@ def routes(gateway: Gateway) -> FastAPI:
     async def metrics() -> Response:
         return Response(await exported(), media_type="text/plain; version=0.0.4")
 
-    for path, file in (("/", "index.html"), ("/page.css", "page.css"), ("/page.js", "page.js")):
+    for path, file in FILES.items():
         app.get(path, include_in_schema=False)(_file(PAGE / file))
     return app
 
