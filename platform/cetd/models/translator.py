@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ctranslate2.specs import common_spec, transformer_spec
@@ -22,14 +23,15 @@ _ACTIVATIONS = {"relu": common_spec.Activation.RELU, "gated-gelu": common_spec.A
 def write_translator(model: EncoderDecoder, tokens: Sequence[str], folder: Path) -> list[str]:
     """Write ``model`` into ``folder``; what each id is called there: ``tokens``, and names for the rows beyond them."""
     config = model.config
-    options = {
+    options: dict[str, Any] = {
         "activation": _ACTIVATIONS[config.feed_forward],
         "ffn_glu": config.feed_forward == "gated-gelu",
         "relative_attention_bias": True,
         "rms_norm": True,
         "head_dim": config.d_kv,
     }
-    spec = transformer_spec.TransformerSpec(
+    # Its fields are made at run time.
+    spec: Any = transformer_spec.TransformerSpec(
         transformer_spec.TransformerEncoderSpec(config.encoder_layers, config.n_heads, **options),
         transformer_spec.TransformerDecoderSpec(config.decoder_layers, config.n_heads, **options),
     )
@@ -52,7 +54,7 @@ def write_translator(model: EncoderDecoder, tokens: Sequence[str], folder: Path)
     return names
 
 
-def _stack(spec: common_spec.LayerSpec, stack: Stack) -> None:  # type: ignore[name-defined]
+def _stack(spec: Any, stack: Stack) -> None:
     spec.layer_norm.gamma = stack.norm.weight
     spec.scale_embeddings = False
     for of, layer in zip(spec.layer, stack.blocks(), strict=True):
@@ -67,7 +69,7 @@ def _stack(spec: common_spec.LayerSpec, stack: Stack) -> None:  # type: ignore[n
         _feed_forward(of.ffn, layer.feed_forward)
 
 
-def _attention(spec: common_spec.LayerSpec, attention: Attention, fused: int) -> None:  # type: ignore[name-defined]
+def _attention(spec: Any, attention: Attention, fused: int) -> None:
     """The first ``fused`` of queries, keys and values are one product, the others another."""
     spec.queries_scale = np.dtype("float32").type(1)
     weights = [part.weight.detach().numpy() for part in (attention.q, attention.k, attention.v)]
@@ -77,7 +79,7 @@ def _attention(spec: common_spec.LayerSpec, attention: Attention, fused: int) ->
     spec.linear[-1].weight = attention.o.weight
 
 
-def _feed_forward(spec: common_spec.LayerSpec, block: FeedForward) -> None:  # type: ignore[name-defined]
+def _feed_forward(spec: Any, block: FeedForward) -> None:
     gate: nn.Linear = block.wi if block.gate is None else block.gate
     spec.linear_0.weight = gate.weight
     if block.gate is not None:

@@ -1,0 +1,176 @@
+"""python -m jobs.bench serve [--model FOLDER] [--seconds 20] [--minutes 10] [--config configs/serve/bench.yaml]
+
+CET-D on Ray Serve against Hugging Face's generate behind a plain FastAPI app with naive batching, on the same weights:
+throughput, latency, time to first token, memory, overhead, and minutes of sustained load. The weights are those of
+runs/demo where there are any, else drawn. Serve starts a Ray of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from cetd import config as configuration
+from cetd import durable
+from cetd.config import FeedbackJobConfig
+from cetd.config.loading import read
+from cetd.run_folder import runs_root
+from jobs import ROOT
+from jobs.bench.report import write
+
+if TYPE_CHECKING:
+    from cetd.evaluation.bench_serving import Side
+
+log = logging.getLogger("bench")
+
+HELP = "CET-D on Ray Serve against generate behind a plain FastAPI app"
+DEMO = ROOT / "configs" / "feedback" / "demo.yaml"
+OURS, PLAIN = "serve", "plain"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", type=Path, help="Hugging Face folder (newest checkpoint of runs/demo, else drawn)")
+    parser.add_argument("--seconds", type=float, default=20, help="load at each number of clients")
+    parser.add_argument("--minutes", type=float, default=10, help="sustained load; 0: none")
+    parser.add_argument("--config", type=Path, default=ROOT / "configs" / "serve" / "bench.yaml")
+
+
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Put both under load and print the tables; returns what is written as JSON.
+
+    Raises:
+        ValueError: the model or the configuration cannot be used.
+        InfrastructureError: a server does not start.
+    """
+    document = read(arguments.config)
+    from cetd.evaluation.bench_serving import compare
+    from cetd.evaluation.provenance import provenance
+
+    folder = runs_root(None) / "bench" / "serve"
+    model = _model(arguments.model, folder)
+    found = compare(_ours(document, model, folder), _plain(model, folder), arguments.seconds, arguments.minutes)
+    report = {"benchmark": "serve", "model": str(model), **found, **provenance()}
+    write(report)
+    _print(report)
+    return report
+
+
+def _model(given: Path | None, folder: Path) -> Path:
+    from cetd.evaluation.bench_serving import random_model
+    from cetd.training.checkpoint import latest
+
+    if given and not given.is_dir():
+        raise ValueError(f"model={given}: no such folder; name one in Hugging Face layout")
+    found = given or latest(runs_root(None) / "demo" / "checkpoints")
+    if found:
+        return found.absolute()
+    log.info("no run of the demo: weights of its policy are drawn")
+    return random_model(configuration.load(FeedbackJobConfig, DEMO, []), folder / "model")
+
+
+def _ours(document: dict[str, Any], model: Path, folder: Path) -> Side:
+    """The applications of ``document`` with this model, on a port that is free."""
+    from cetd.evaluation.bench_serving import Side
+    from cetd.evaluation.server_process import Server, free_port
+
+    port = free_port()
+    resolved = folder / "serve.yaml"
+    durable.write_text(resolved, yaml.safe_dump(_resolved(document, model, folder, port), sort_keys=False))
+    server = Server(
+        name=OURS,
+        # A Ray of its own, whatever else runs on this machine.
+        command=(sys.executable, "-m", "ray.serve.scripts", "run", "--address", "local", str(resolved)),
+        url=f"http://127.0.0.1:{port}",
+        ready="/ready",
+        log=folder / "serve.log",
+        folder=ROOT,
+        environment={"PYTHONPATH": os.pathsep.join((str(ROOT / "platform"), str(ROOT)))},
+    )
+    return Side(server, streams=True)
+
+
+def _resolved(document: dict[str, Any], model: Path, runs: Path, port: int) -> dict[str, Any]:
+    """The document with what only this run knows.
+
+    Raises:
+        ValueError: it is no configuration of one application.
+    """
+    match document:
+        case {"applications": [{"args": dict(args)} as application]}:
+            args = {**args, "runs": str(runs), "model": {**args.get("model", {}), "path": str(model)}}
+            http = {**document.get("http_options", {}), "port": port}
+            return {**document, "http_options": http, "applications": [{**application, "args": args}]}
+        case _:
+            raise ValueError("config: expected `applications` with one application and its `args`")
+
+
+def _plain(model: Path, folder: Path) -> Side:
+    from cetd.evaluation.bench_serving import Side
+    from cetd.evaluation.server_process import Server, free_port
+
+    port = free_port()
+    server = Server(
+        name=PLAIN,
+        command=(
+            *(sys.executable, "-m", "cetd.evaluation.plain_server"),
+            *("--model", str(model), "--port", str(port)),
+        ),
+        url=f"http://127.0.0.1:{port}",
+        ready="/health",
+        log=folder / "plain.log",
+        folder=ROOT,
+        environment={"PYTHONPATH": str(ROOT / "platform")},
+    )
+    return Side(server, streams=False)
+
+
+# ------------------------------------------------------------------------------------------------ what is printed
+
+
+def _print(report: dict[str, Any]) -> None:
+    console = Console()
+    busy = " to ".join(f"{one:.1f}" for one in report["load"])
+    table = Table(title=f"POST /infer, latencies in ms; load average {busy}", title_justify="left")
+    for column in ("side", "clients", "requests/s", "tokens/s", "p50", "p95", "p99", "first token", "errors"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for name, side in report["sides"].items():
+        for clients, level in side["levels"].items():
+            first = (level.get("streamed") or {}).get("first_token_ms") or level["latency_ms"]
+            table.add_row(
+                *(name, clients, f"{level['requests_per_s']:.1f}", f"{level['tokens_per_s']:,.0f}"),
+                *_milliseconds(level["latency_ms"]),
+                f"{first['p50']:.1f}" if first else "",
+                " ".join(f"{status}: {count}" for status, count in level["errors"].items()),
+            )
+    console.print(table)
+    for name, side in report["sides"].items():
+        console.print("\n".join(_said(name, side)), markup=False, highlight=False)
+    for name, one in report["targets"].items():
+        found = "none" if one["found"] is None else f"{one['found']:.2f}"
+        verdict = "met" if one["met"] else "not met"
+        console.print(f"{name}: {found} (target {one['target']:g}): {verdict}", markup=False, highlight=False)
+
+
+def _said(name: str, side: dict[str, Any]) -> Iterator[str]:
+    memory, overhead, sustained = side["memory"], side["overhead"], side["sustained"]
+    yield f"{name}: {memory['ready'] / 2**20:,.0f} MiB when ready, at most {memory['peak'] / 2**20:,.0f} MiB"
+    for what, key in (("GET /health", "health_ms"), ("beyond what the answer says", "beyond_the_model_ms")):
+        yield f"{name}: {what}, p50, p95, p99 in ms: {', '.join(_milliseconds(overhead[key]))}"
+    if sustained:
+        speeds = " ".join(f"{minute['requests_per_s']:.0f}" for minute in sustained["by_minute"])
+        slowest = " ".join("-" if one["p95_ms"] is None else f"{one['p95_ms']:.0f}" for one in sustained["by_minute"])
+        weights = " to ".join(f"{sustained['memory'][when] / 2**20:,.0f}" for when in ("start", "end"))
+        yield f"{name}: sustained, requests/s by minute: {speeds}; p95 in ms: {slowest}; memory {weights} MiB"
+
+
+def _milliseconds(found: dict[str, float] | None) -> list[str]:
+    return [f"{one:.1f}" for one in found.values()] if found else ["", "", ""]

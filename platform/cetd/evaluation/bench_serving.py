@@ -1,0 +1,175 @@
+"""How servers of the same weights bear up under load: throughput, latency, time to first token, memory, endurance.
+
+Servers have their turns one after the other and are asked the same: micro-apps' sources, so that lengths are real, each
+with an ending of its own, so that no cache has the answer. Clients, servers and whatever else this machine does share
+its cores: the load average before and after is part of the report.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cetd.config import FeedbackJobConfig, MicroAppsConfig
+from cetd.data.microapps import generate
+from cetd.evaluation import load_generator
+from cetd.evaluation.load_generator import (
+    OK,
+    Load,
+    Sender,
+    by_interval,
+    get,
+    infer,
+    milliseconds,
+    requirements,
+    summary,
+)
+from cetd.evaluation.server_process import Memory, Server, running
+from cetd.models import huggingface
+from cetd.models.encoder_decoder import EncoderDecoder
+from cetd.seeds import derive
+from cetd.training.making import make_tokenizer
+
+log = logging.getLogger(__name__)
+
+CONCURRENCY = (1, 4, 8, 16, 32)
+MAX_NEW_TOKENS = 32
+SOURCES = 512
+# Where throughput is compared, and what is sustained.
+BUSY = 16
+# At least so many times the other's throughput at BUSY; at least so many times the throughput of the fewest clients
+# with the most; and at most so many milliseconds with one client.
+SPEED_UP, GROWTH, P95_MS = 4.0, 6.0, 50.0
+_MINUTE_S = 60.0
+_WARM_UP = 4
+_FEWEST_FIRST_TOKENS = 32
+
+
+@dataclass(frozen=True)
+class Side:
+    """A server, and whether it streams ``POST /v1/requirements``."""
+
+    server: Server
+    streams: bool
+
+
+def compare(ours: Side, other: Side, seconds: float, minutes: float) -> dict[str, Any]:
+    """Put both under the same load, ``seconds`` at each concurrency and ``minutes`` at :data:`BUSY`.
+
+    Returns:
+        The figures of each side by its name, under ``sides`` (see :func:`measure`); the ``targets`` (see
+        :func:`targets`); and the machine's ``load`` before and after.
+
+    Raises:
+        InfrastructureError: a server does not start.
+    """
+    sources = [app.source_text for app in generate(MicroAppsConfig(train=SOURCES, heldout=1)).train]
+    load = [os.getloadavg()[0]]
+    sides = {side.server.name: measure(side, sources, seconds, minutes) for side in (ours, other)}
+    load.append(os.getloadavg()[0])
+    return {
+        "concurrency": CONCURRENCY,
+        "seconds": seconds,
+        "minutes": minutes,
+        "max_new_tokens": MAX_NEW_TOKENS,
+        "load": load,
+        "sides": sides,
+        "targets": targets(sides[ours.server.name]["levels"], sides[other.server.name]["levels"]),
+    }
+
+
+def measure(side: Side, sources: Sequence[str], seconds: float, minutes: float) -> dict[str, Any]:
+    """Start a server, put it under load and end it.
+
+    Returns:
+        ``levels``, the summary (see :func:`load_generator.summary`) at each concurrency, with ``streamed``, that of
+        streams, where there are any; ``overhead``; ``sustained``; ``memory`` in bytes: when ready, and the ``peak``.
+    """
+    with running(side.server) as memory:
+        log.info("%s answers at %s", side.server.name, side.server.url)
+        ready, numbers = memory.now(), itertools.count()
+        ask = infer(sources, MAX_NEW_TOKENS)
+        levels: dict[str, Any] = {}
+        for concurrency in CONCURRENCY:
+            _load(side, ask, numbers, concurrency, requests=_WARM_UP * concurrency)
+            level = summary(_load(side, ask, numbers, concurrency, seconds=seconds))
+            if side.streams:
+                stream = requirements(sources, MAX_NEW_TOKENS)
+                asked = max(_FEWEST_FIRST_TOKENS, _WARM_UP * concurrency)
+                level["streamed"] = summary(_load(side, stream, numbers, concurrency, requests=asked))
+            log.info("%s, %d clients: %.1f requests/s", side.server.name, concurrency, level["requests_per_s"])
+            levels[str(concurrency)] = level
+        return {
+            "levels": levels,
+            "overhead": _overhead(side, ask, numbers, seconds),
+            "sustained": _sustained(side, ask, numbers, minutes, memory) if minutes else None,
+            "memory": {"ready": ready, "peak": memory.peak},
+        }
+
+
+def targets(ours: dict[str, Any], other: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """How the figures at each concurrency stand to what is aimed at.
+
+    Returns:
+        The ``speed_up`` over the other at :data:`BUSY`, the ``growth`` of throughput from the fewest clients to the
+        most, and ``p95_ms`` with one client: of each what was ``found``, the ``target``, and whether it is ``met``.
+        What cannot be had is None, and not met.
+    """
+    few, many, busy = str(min(CONCURRENCY)), str(max(CONCURRENCY)), str(BUSY)
+    speed_up = _ratio(ours[busy]["requests_per_s"], other[busy]["requests_per_s"])
+    growth = _ratio(ours[many]["requests_per_s"], ours[few]["requests_per_s"])
+    p95 = ours[few]["latency_ms"]["p95"] if ours[few]["latency_ms"] else None
+    return {
+        "speed_up": {"found": speed_up, "target": SPEED_UP, "met": speed_up is not None and speed_up >= SPEED_UP},
+        "growth": {"found": growth, "target": GROWTH, "met": growth is not None and growth >= GROWTH},
+        "p95_ms": {"found": p95, "target": P95_MS, "met": p95 is not None and p95 <= P95_MS},
+    }
+
+
+def random_model(config: FeedbackJobConfig, folder: Path) -> Path:
+    """Write a policy of the configuration's shape into ``folder``, with its tokenizer and with weights that are drawn.
+
+    For speed it does not matter what it writes, but for how much: it hardly ever ends a text early.
+
+    Raises:
+        ValueError: the apps are not generated here.
+    """
+    if not isinstance(config.apps, MicroAppsConfig):
+        raise ValueError(f"apps.kind={config.apps.kind}: the tokenizer is made from micro-apps")
+    tokenizer = make_tokenizer(config.apps, config.tokenizer_vocab)
+    torch.manual_seed(derive("random policy", config.run.seed))
+    huggingface.save(
+        EncoderDecoder(config.policy.model.model_copy(update={"vocab_size": tokenizer.vocab_size})), folder
+    )
+    tokenizer.save(folder)
+    return folder
+
+
+def _overhead(side: Side, ask: Sender, numbers: Iterator[int], seconds: float) -> dict[str, Any]:
+    """With one client: what no model works on takes, and a request takes beyond what its answer says it took."""
+    health = _load(side, get("/health"), numbers, 1, seconds=seconds / 4)
+    asked = _load(side, ask, numbers, 1, seconds=seconds / 2)
+    beyond = [one.latency_s - one.server_s for one in asked.replies if one.status == OK and one.server_s is not None]
+    return {"health_ms": summary(health)["latency_ms"], "beyond_the_model_ms": milliseconds(beyond)}
+
+
+def _sustained(side: Side, ask: Sender, numbers: Iterator[int], minutes: float, memory: Memory) -> dict[str, Any]:
+    start = memory.now()
+    load = _load(side, ask, numbers, BUSY, seconds=minutes * _MINUTE_S)
+    return {**summary(load), "by_minute": by_interval(load, _MINUTE_S), "memory": {"start": start, "end": memory.now()}}
+
+
+def _load(side: Side, send: Sender, numbers: Iterator[int], concurrency: int, **end: Any) -> Load:
+    return asyncio.run(load_generator.apply(side.server.url, send, numbers, concurrency, **end))
+
+
+def _ratio(one: float, other: float) -> float | None:
+    return one / other if other else None
