@@ -17,6 +17,7 @@ import os
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.table import Table
@@ -31,7 +32,7 @@ from jobs.gate import judge
 AGREEING = 5
 _POLL_S = 0.2
 # What of a run's summary says how good its model is and what made it.
-_FIGURES = ("phase", "status", "reward", "pass_rate", "best_loss", "seed", "revision", "versions", "hardware")
+_FIGURES = ("phase", "status", "heldout_reward", "pass_rate", "best_loss", "seed", "revision", "versions", "hardware")
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -67,25 +68,25 @@ def register(registry: Registry, model: str, run: Path) -> Version:
     folder = RunFolder(path.parent, path.name)
     made = _made(folder) if folder.exists else path
     live = registry.live(model)
-    told = lineage(folder) if folder.exists else {"folder": str(path)}
-    return registry.register(model, made, {**told, "parent": live.label if live else None})
+    told = lineage(folder) if folder.exists else {}
+    return registry.register(model, made, {**told, "folder": str(made), "parent": live.label if live else None})
 
 
 def lineage(run: RunFolder) -> dict[str, Any]:
     """Where a run's model comes from: its configuration, figures, rollouts, data and what its gate decided."""
     config = read(run.config)
-    summary = run.read_json(run.summary) if run.summary.exists() else {}
+    summary = _summary(run)
     rollouts = sorted((run.path / "rollouts").glob("*.parquet"))
     told: dict[str, Any] = {
         "run": str(run.path),
-        "config_sha256": _digest([run.config]),
+        "config_sha256": _sha256(run.config),
         "summary": {name: summary[name] for name in _FIGURES if name in summary},
         "gate": _gate(run.path),
     }
     if rollouts:
         told["rollouts"] = {"files": len(rollouts), "sha256": _digest(rollouts)}
     if manifest := _data_manifest(config):
-        told["data"] = {"manifest": str(manifest), "sha256": _digest([manifest])}
+        told["data"] = {"manifest": str(manifest), "sha256": _sha256(manifest)}
     return told
 
 
@@ -100,7 +101,7 @@ def show_all(registry: Registry, model: str, as_json: bool) -> None:
         print(f"no versions of {model}; register one: python -m jobs.models register runs/demo")
         return
     table = Table(title=f"Versions of {model}", title_justify="left")
-    for column in ("version", "live", "registered", "from", "pass rate", "gate"):
+    for column in ("version", "live", "registered", "from", "pass rate", "gate", "MB"):
         table.add_column(column)
     for version in versions:
         told = version.lineage
@@ -108,7 +109,8 @@ def show_all(registry: Registry, model: str, as_json: bool) -> None:
         rate = f"{gate['pass_rate']:.1%}" if "pass_rate" in gate else ""
         origin = Path(told.get("run") or told.get("folder") or "").name
         mark = "live" if live == version else ""
-        table.add_row(version.label, mark, version.created, origin, rate, gate.get("decision", "not decided"))
+        size = f"{sum(path.stat().st_size for path in version.folder.glob('*')) / 1e6:,.1f}"
+        table.add_row(version.label, mark, version.created, origin, rate, gate.get("decision", "not decided"), size)
     Console().print(table)
 
 
@@ -124,17 +126,18 @@ def wait_until_served(url: str, label: str, timeout_s: float) -> float:
     headers = {"authorization": f"Bearer {key}"} if key else {}
     began, agreeing, last = time.monotonic(), 0, "nothing"
     while agreeing < AGREEING:
-        if time.monotonic() - began > timeout_s:
+        remaining = began + timeout_s - time.monotonic()
+        if remaining <= 0:
             raise ValueError(
                 f"url={url}: not served after {timeout_s:g} s: the last answer was {last}; the log of the model's "
                 "replicas says why"
             )
         try:
-            answer = httpx.get(f"{url.rstrip('/')}/ready", headers=headers, timeout=timeout_s)
-            last = answer.text
+            answer = httpx.get(f"{url.rstrip('/')}/ready", headers=headers, timeout=remaining)
+            last = " ".join(answer.text.split())[:200]
             served = answer.status_code == 200 and answer.json()["model_version"] == label
-        except (httpx.HTTPError, ValueError, KeyError) as error:
-            last, served = f"{type(error).__name__}: {error}", False
+        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+            last, served = " ".join(f"{type(error).__name__}: {error}".split()), False
         agreeing = agreeing + 1 if served else 0
         if not served:
             time.sleep(_POLL_S)
@@ -158,6 +161,14 @@ def _made(run: RunFolder) -> Path:
     if checkpoint is None:
         raise RegistryError(f"run={run.path}: neither model/ nor a checkpoint there yet; let the run go on first")
     return checkpoint
+
+
+def _summary(run: RunFolder) -> dict[str, Any]:
+    """What a run has told of itself; nothing before it has ended."""
+    try:
+        return dict(run.read_json(run.summary)) if run.summary.exists() else {}
+    except (ValueError, TypeError) as error:
+        raise RegistryError(f"{run.summary}: cannot be read: {error}") from None
 
 
 def _gate(run: Path) -> dict[str, Any]:
@@ -184,10 +195,26 @@ def _told(version: Version) -> dict[str, Any]:
 
 
 def _digest(files: list[Path]) -> str:
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.name.encode() + b"\0" + file.read_bytes())
-    return digest.hexdigest()
+    """As ``sha256sum FILES | sha256sum`` in their folder."""
+    listing = "".join(f"{_sha256(file)}  {file.name}\n" for file in files)
+    return hashlib.sha256(listing.encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _address(text: str) -> str:
+    """A URL that can be asked, before anything is promoted."""
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected http://HOST:PORT")
+    return text
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
@@ -196,7 +223,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     shared.add_argument("--model", default="cetd", help="name in the registry (default: cetd)")
     shared.add_argument("--runs", type=Path, help="folder of all runs (default: CETD_RUNS, else runs/)")
     serving = argparse.ArgumentParser(add_help=False)
-    serving.add_argument("--url", help="where the model is served: wait until it serves the version")
+    serving.add_argument("--url", type=_address, help="where the model is served: wait until it serves the version")
     serving.add_argument("--timeout", type=float, default=60.0, metavar="S", help="how long to wait (default: 60)")
     commands = parser.add_subparsers(dest="command", required=True)
     adding = commands.add_parser("register", parents=[shared, serving], help="make a version of a run's model")

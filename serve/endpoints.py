@@ -31,6 +31,10 @@ class Endpoints:
         data = [{"id": name, "object": "model", "created": 0, "owned_by": "cetd"} for name in self._configs]
         return {"object": "list", "data": data}
 
+    async def close(self) -> None:
+        """Hang up."""
+        await self._client.aclose()
+
     async def forward(self, request: Request, path: str) -> Response:
         """The endpoint's answer to an OpenAI request, as it comes.
 

@@ -192,6 +192,11 @@ class Gateway:
         if self._recorder:
             await asyncio.to_thread(self._recorder.flush)
 
+    async def close(self) -> None:
+        """Write what was recorded, and hang up; Serve calls it as the replica ends."""
+        await self.check_health()
+        await self.endpoints.close()
+
     def _ask(self, inputs: tuple[str, ...], options: Options) -> Ask:
         batching = self.config.batching
         wanted = options.max_new_tokens or batching.default_new_tokens

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,14 @@ FILES = {"/": "index.html", "/page.css": "page.css", "/page.js": "page.js", "/fa
 
 def routes(gateway: Gateway) -> FastAPI:
     """The application."""
-    app = FastAPI(title="CET-D", description="Requirements of source code, and programs rebuilt from them.")
+
+    @asynccontextmanager
+    async def living(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await gateway.close()
+
+    description = "Requirements of source code, and programs rebuilt from them."
+    app = FastAPI(title="CET-D", description=description, lifespan=living)
     app.exception_handler(RefusedError)(lambda _, refusal: refusal.response())
     app.exception_handler(RequestValidationError)(lambda _, error: invalid(error).response())
     app.exception_handler(HTTPException)(lambda _, error: other(error).response())

@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,13 +22,27 @@ from typing import Any
 
 from cetd import durable
 
-# What a model's folder in Hugging Face layout is made of.
+# What a model's folder in Hugging Face layout is made of beside its weights; a checkpoint's optimizer is not.
 REQUIRED = ("config.json", "tokenizer.json")
-_KINDS = (".safetensors", ".json", ".txt", ".model", ".jinja")
+_OPTIONAL = (
+    "generation_config.json",
+    "chat_template.jinja",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "spiece.model",
+    "tokenizer.model",
+)
+_WEIGHTS = "model.safetensors"
+_INDEX = f"{_WEIGHTS}.index.json"
 # What loading would execute.
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 _ASIDE = ".registering-"
 _LOCK = ".lock"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_NUMBER = re.compile(r"[1-9][0-9]*")
 _CHUNK = 1 << 20
 
 
@@ -61,13 +76,11 @@ class Registry:
     def models(self) -> list[str]:
         """Names of the models that have versions."""
         folders = sorted(self._root.iterdir()) if self._root.is_dir() else []
-        return [folder.name for folder in folders if self.versions(folder.name)]
+        return [folder.name for folder in folders if _NAME.fullmatch(folder.name) and self._numbers(folder.name)]
 
     def versions(self, model: str) -> list[Version]:
         """All versions of a model, the oldest first; none where there is no such model."""
-        folder = self._root / model
-        numbers = sorted(int(each.name) for each in folder.glob("*") if each.name.isdigit()) if folder.is_dir() else []
-        return [self.version(model, number) for number in numbers]
+        return [self.version(model, number) for number in self._numbers(model)]
 
     def version(self, model: str, number: int) -> Version:
         """One version.
@@ -75,12 +88,12 @@ class Registry:
         Raises:
             RegistryError: there is none of that number.
         """
-        folder = self._root / model / str(number)
+        folder = self._folder(model) / str(number)
         try:
             told = json.loads((folder / "version.json").read_text(encoding="utf-8"))
             return Version(model, number, folder / "model", told["created"], told["lineage"], told["files"])
         except FileNotFoundError:
-            known = ", ".join(each.name for each in sorted((self._root / model).glob("[0-9]*"))) or "none"
+            known = ", ".join(str(each) for each in self._numbers(model) if each != number) or "none"
             raise RegistryError(f"version={number}: {model} has none such under {self._root}; it has {known}") from None
         except (ValueError, KeyError, TypeError) as error:
             raise RegistryError(
@@ -91,24 +104,24 @@ class Registry:
         """Copy the model at ``source`` into the registry.
 
         Raises:
-            RegistryError: no model with its tokenizer is there, a file is that loading would execute, or the same files
-                are a version already.
+            RegistryError: the name is not one, no model with its tokenizer is there, a file is that loading would
+                execute, or the same files are a version already.
             OSError: the disk is full; nothing is left of the copy.
         """
         names = _files(source)
         with self._locked(model) as folder:
-            numbers = [version.number for version in self.versions(model)]
             aside = folder / f"{_ASIDE}{os.getpid()}"
             shutil.rmtree(aside, ignore_errors=True)
             try:
                 files = {name: _copy(source / name, aside / "model" / name) for name in names}
+                durable.sync_folder(aside / "model")
                 for before in self.versions(model):
                     if dict(before.files) == files:
                         raise RegistryError(f"{source}: these files are {before.label} already; promote that version")
-                number = max(numbers, default=0) + 1
+                number = max(self._numbers(model), default=0) + 1
                 told = {"created": datetime.now(UTC).isoformat(timespec="seconds"), "lineage": lineage, "files": files}
                 durable.write_text(aside / "version.json", json.dumps(told, indent=1))
-                for path in sorted(aside.rglob("*"), reverse=True):
+                for path in (*aside.rglob("*"), aside):
                     path.chmod(0o555 if path.is_dir() else 0o444)
                 os.replace(aside, folder / str(number))
                 durable.sync_folder(folder)
@@ -123,7 +136,8 @@ class Registry:
         Raises:
             RegistryError: naming the file that is missing, changed or not of the version.
         """
-        there = {path.relative_to(version.folder).as_posix() for path in version.folder.rglob("*") if not path.is_dir()}
+        found = (path for path in version.folder.rglob("*") if path.is_symlink() or not path.is_dir())
+        there = {path.relative_to(version.folder).as_posix() for path in found}
         for name in sorted(there ^ set(version.files)):
             state = "is not of this version" if name in there else "is missing"
             raise RegistryError(f"{version.label}: {version.folder / name} {state}; it is not served")
@@ -144,7 +158,9 @@ class Registry:
         Raises:
             RegistryError: there is no such version, or its files are not those that were registered.
         """
-        return self._go_live(model, self.version(model, number), "promote")
+        version = self.version(model, number)
+        with self._locked(model) as folder:
+            return self._go_live(folder, version, "promote")
 
     def rollback(self, model: str) -> Version:
         """Make the version live that was live before the last promotion that is still in force.
@@ -152,37 +168,54 @@ class Registry:
         Raises:
             RegistryError: no version was live before, or its files are not those that were registered.
         """
-        before = _in_force(self._history(model))[:-1]
-        if not before:
-            raise RegistryError(
-                f"model={model}: no version was live before; promote one with jobs.models promote NUMBER"
-            )
-        return self._go_live(model, self.version(model, before[-1]), "rollback")
+        self._before(model)  # refuses before a folder is made
+        with self._locked(model) as folder:
+            return self._go_live(folder, self._before(model), "rollback")
 
     def history(self, model: str) -> list[dict[str, Any]]:
         """What went live, the oldest first: ``number``, ``time`` and ``action``."""
         return self._history(model)
 
-    def _go_live(self, model: str, version: Version, action: str) -> Version:
+    def _go_live(self, folder: Path, version: Version, action: str) -> Version:
         self.verify(version)
-        with self._locked(model) as folder:
-            now = datetime.now(UTC).isoformat(timespec="seconds")
-            history = [*self._history(model), {"number": version.number, "time": now, "action": action}]
-            durable.write_text(folder / "live.json", json.dumps({"live": version.number, "history": history}, indent=1))
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        history = [*self._history(version.model), {"number": version.number, "time": now, "action": action}]
+        durable.write_text(folder / "live.json", json.dumps({"live": version.number, "history": history}, indent=1))
         return version
 
+    def _before(self, model: str) -> Version:
+        """The version that a rollback goes to."""
+        before = _in_force(self._history(model))[:-1]
+        if not before:
+            raise RegistryError(
+                f"model={model}: no version was live before; promote one with jobs.models promote NUMBER"
+            )
+        return self.version(model, before[-1])
+
     def _history(self, model: str) -> list[dict[str, Any]]:
-        path = self._root / model / "live.json"
+        path = self._folder(model) / "live.json"
         try:
-            return list(json.loads(path.read_text(encoding="utf-8"))["history"])
+            events = json.loads(path.read_text(encoding="utf-8"))["history"]
+            return [{name: event[name] for name in ("number", "time", "action")} for event in events]
         except FileNotFoundError:
             return []
         except (ValueError, KeyError, TypeError) as error:
-            raise RegistryError(f"{path}: cannot be read: {error}; promote a version again") from None
+            raise RegistryError(f"{path}: cannot be read: {error}; remove it and promote a version again") from None
+
+    def _numbers(self, model: str) -> list[int]:
+        folder = self._folder(model)
+        names = [each.name for each in folder.iterdir()] if folder.is_dir() else []
+        return sorted(int(name) for name in names if _NUMBER.fullmatch(name))
+
+    def _folder(self, model: str) -> Path:
+        """A name never leads out of the registry."""
+        if not _NAME.fullmatch(model):
+            raise RegistryError(f"model={model!r}: a name has letters, digits, and _ . - after the first")
+        return self._root / model
 
     @contextmanager
     def _locked(self, model: str) -> Iterator[Path]:
-        folder = self._root / model
+        folder = self._folder(model)
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / _LOCK).open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -196,7 +229,7 @@ def _in_force(history: list[dict[str, Any]]) -> list[int]:
     live: list[int] = []
     for event in history:
         if event["action"] == "rollback":
-            live.pop()
+            live = live[:-1]
         elif not live or live[-1] != event["number"]:
             live.append(event["number"])
     return live
@@ -212,15 +245,24 @@ def _files(source: Path) -> list[str]:
             raise RegistryError(f"{path}: a pickle executes what it holds; keep weights as safetensors only")
         if path.is_symlink() and source.resolve() not in path.resolve().parents:
             raise RegistryError(f"{path}: a link out of the folder; put the file itself there")
-    names = [path.name for path in there if path.suffix in _KINDS]
-    for name in REQUIRED:
-        if name not in names:
-            raise RegistryError(
-                f"{source}: {name} is missing; a model's folder holds its configuration and its tokenizer"
-            )
-    if not any(name.endswith(".safetensors") for name in names):
-        raise RegistryError(f"{source}: no *.safetensors there; a model's folder holds its weights")
-    return names
+    names = {path.name for path in there}
+    required = {*REQUIRED, *_weights(source)}
+    for name in sorted(required - names):
+        raise RegistryError(
+            f"{source}: {name} is missing; a model's folder holds its configuration, its tokenizer and its weights"
+        )
+    return sorted(required | names.intersection(_OPTIONAL))
+
+
+def _weights(source: Path) -> set[str]:
+    """Names of the weights' files: one, or an index and those that it names."""
+    index = source / _INDEX
+    try:
+        return {_INDEX, *map(str, json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())}
+    except FileNotFoundError:
+        return {_WEIGHTS}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise RegistryError(f"{index}: expected a weight_map of tensor to file; copy the model again") from None
 
 
 def _copy(source: Path, target: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 from collections.abc import Iterator
@@ -16,6 +17,13 @@ from jobs import models
 from tests.cetd.serving.lively import lively_model
 from tests.jobs.running import TINY
 
+FIGURES = {
+    "pass_rate": {"alder": {"before": 0.1, "after": 0.8}},
+    "heldout_reward": {"before": 0.1, "after": 0.7},
+    "seed": 0,
+    "revision": "abc",
+}
+
 
 @pytest.fixture
 def runs(tmp_path: Path) -> Path:
@@ -27,8 +35,7 @@ def runs(tmp_path: Path) -> Path:
         (folder / "config.yaml").write_text(dump(load(FeedbackJobConfig, TINY)))
         (folder / "rollouts").mkdir()
         (folder / "rollouts" / "000001.parquet").write_bytes(name.encode())
-    summary = {"pass_rate": {"alder": {"before": 0.1, "after": 0.8}}, "seed": 0, "revision": "abc", "wall_s": 3}
-    (tmp_path / "demo" / "summary.json").write_text(json.dumps(summary))
+    (tmp_path / "demo" / "summary.json").write_text(json.dumps(FIGURES | {"wall_s": 3}))
     return tmp_path
 
 
@@ -53,7 +60,9 @@ def test_a_version_tells_where_it_comes_from(runs: Path, capsys: pytest.CaptureF
     assert (first["label"], first["live"], second["live"]) == ("cetd:1", True, False)
     told = first["lineage"]
     assert told["run"] == str(runs / "demo")
-    assert told["summary"] == {"pass_rate": {"alder": {"before": 0.1, "after": 0.8}}, "seed": 0, "revision": "abc"}
+    assert told["folder"] == str(runs / "demo" / "checkpoints" / "step-000004")
+    assert told["summary"] == FIGURES
+    assert told["config_sha256"] == hashlib.sha256((runs / "demo" / "config.yaml").read_bytes()).hexdigest()
     assert told["gate"] == {"decision": "scale to 5B", "phase": 3, "pass_rate": 0.8}
     assert told["rollouts"]["files"] == 1
     assert told["parent"] is None
@@ -91,6 +100,13 @@ def test_what_cannot_be_registered_is_said(runs: Path, capsys: pytest.CaptureFix
     assert "are cetd:1 already" in error_of(capsys, runs, "register", str(runs / "demo"))
     (runs / "again" / "checkpoints" / "step-000004").rename(runs / "away")
     assert "neither model/ nor a checkpoint" in error_of(capsys, runs, "register", str(runs / "again"))
+    (runs / "again" / "checkpoints").rmdir()
+    (runs / "away").rename(runs / "again" / "model")
+    (runs / "again" / "summary.json").write_text("{")
+    assert f"{runs / 'again' / 'summary.json'}: cannot be read" in error_of(
+        capsys, runs, "register", str(runs / "again")
+    )
+    assert "model='../up'" in error_of(capsys, runs, "register", str(runs / "demo"), "--model", "../up")
 
 
 class Serving(BaseHTTPRequestHandler):
@@ -98,12 +114,13 @@ class Serving(BaseHTTPRequestHandler):
 
     runs: Path
     asked = 0
+    said = b""
 
     def do_GET(self) -> None:
         type(self).asked += 1
         live = Registry(self.runs / "registry").live("cetd")
         version = live.label if live and self.asked > 3 else "cetd:0"
-        body = json.dumps({"model_version": version}).encode()
+        body = self.said or json.dumps({"model_version": version}).encode()
         self.send_response(200)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
@@ -115,7 +132,7 @@ class Serving(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def url(runs: Path) -> Iterator[str]:
-    Serving.runs, Serving.asked = runs, 0
+    Serving.runs, Serving.asked, Serving.said = runs, 0, b""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Serving)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
@@ -133,3 +150,25 @@ def test_a_version_that_is_not_served_in_time_is_said(runs: Path, url: str, caps
     run(capsys, runs, "register", str(runs / "demo"))
     with pytest.raises(ValueError, match=r"not served after 0.5 s: the last answer was .*cetd:"):
         models.wait_until_served(url, "cetd:7", 0.5)
+
+
+@pytest.mark.parametrize(
+    "said", [b"[]", b"null", b"<h1>\nnot\n found</h1>", b"\xff\xfe"], ids=["list", "null", "page", "bytes"]
+)
+def test_whatever_is_answered_the_error_is_one_line(
+    runs: Path, url: str, capsys: pytest.CaptureFixture[str], said: bytes
+) -> None:
+    run(capsys, runs, "register", str(runs / "demo"))
+    Serving.said = said
+    assert "not served after 0.3 s" in error_of(capsys, runs, "promote", "1", "--url", url, "--timeout", "0.3")
+
+
+@pytest.mark.parametrize("address", ["localhost:8000", "http://", "ftp://host", "http://host:99999", "http://[::1"])
+def test_an_address_that_cannot_be_asked_promotes_nothing(
+    runs: Path, capsys: pytest.CaptureFixture[str], address: str
+) -> None:
+    run(capsys, runs, "register", str(runs / "demo"))
+    with pytest.raises(SystemExit):
+        run(capsys, runs, "promote", "1", "--url", address)
+    assert "expected http://HOST:PORT" in capsys.readouterr().err
+    assert Registry(runs / "registry").live("cetd") is None

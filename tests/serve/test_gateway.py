@@ -8,12 +8,14 @@ from pathlib import Path
 
 import httpx
 import pytest
+from ray import serve
 
 from cetd.config import SamplingConfig
 from cetd.data.tokenizer import EOS_ID, Tokenizer
 from cetd.generation.continuous import ContinuousBatch, Request
 from cetd.models import huggingface
 from cetd.models.encoder_decoder import EncoderDecoder
+from cetd.serving.recording import examples
 from tests.serve.conftest import Deploying
 from tests.serve.serving import SOURCE, Client, until
 
@@ -209,6 +211,16 @@ def test_verdicts_are_kept_of_what_was_served(client: Client) -> None:
     unknown = client.post("/v1/feedback", {**verdict, "request_id": "nobody"})
     assert unknown.status_code == 404
     assert unknown.json()["error"]["field"] == "request_id"
+
+
+def test_what_was_recorded_is_kept_when_the_gateway_ends(deploy: Deploying, model_folder: Path, tmp_path: Path) -> None:
+    short = deploy("short", runs=str(tmp_path), model={"path": str(model_folder)}, recording={"enabled": True})
+    served = short.post("/v1/requirements", {"source": SOURCE}).json()
+    short.post("/v1/feedback", {"request_id": served["id"], "rating": 5})
+    serve.delete("short")
+    deploy.names.remove("short")
+    ((kept, verdict),) = examples(tmp_path / "production")
+    assert (kept.request_id, kept.source, verdict.rating) == (served["id"], SOURCE, 5)
 
 
 def test_health_and_readiness(client: Client, model_folder: Path) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from cetd import durable
 from cetd.config.serve import RecordingConfig
-from cetd.serving import recording
+from cetd.serving import recording, segments
 from cetd.serving.recording import Recorder, Served, UnknownRequest, Verdict, examples
 from cetd.serving.response_cache import ResponseCache
 from tests.cetd.serving.clock import Clock
@@ -129,6 +129,23 @@ def test_many_requests_and_old_ones_are_written_without_being_asked(tmp_path):
     clock.now += recording.FLUSH_S
     one.record(served("later"))
     until(lambda: written(tmp_path) == recording.FLUSH_ROWS + 1)
+
+
+def test_what_falls_due_while_the_writer_ends_is_written_too(tmp_path, monkeypatch):
+    clock = Clock(NOW)
+    one = recorder(tmp_path, clock)
+    real = segments.remove_older
+
+    def end_of_a_flush(*arguments):
+        real(*arguments)
+        if clock.now < NOW + 2 * recording.FLUSH_S:
+            clock.now += recording.FLUSH_S
+            one.record(served("second"))
+
+    monkeypatch.setattr(segments, "remove_older", end_of_a_flush)
+    clock.now += recording.FLUSH_S
+    one.record(served("first"))
+    until(lambda: written(tmp_path) == 2)
 
 
 def test_small_flushes_share_a_segment(tmp_path):

@@ -1,0 +1,81 @@
+"""Servers as processes: ready when they say so, and gone with all that they have started."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from cetd.errors import InfrastructureError
+from cetd.evaluation.server_process import Server, free_port, running, tree
+
+# A server that has a child which knows nothing of it, and says no to termination where it is told to.
+PROGRAM = """
+import http.server, signal, subprocess, sys
+subprocess.Popen(["sleep", "1000"], start_new_session=True)
+if sys.argv[2] == "stubborn":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), http.server.SimpleHTTPRequestHandler).serve_forever()
+"""
+
+
+def server(folder: Path, program: str, manner: str = "mild") -> Server:
+    port = free_port()
+    return Server(
+        name="small",
+        command=(sys.executable, "-c", program, str(port), manner),
+        url=f"http://127.0.0.1:{port}",
+        ready="/",
+        log=folder / "logs" / "small.log",
+        folder=folder,
+    )
+
+
+def runs(process: psutil.Process) -> bool:
+    """Whether it does; one that nobody has buried yet does not."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.mark.parametrize("manner", ["mild", "stubborn"])
+def test_a_server_and_all_below_it_are_gone_at_the_end(
+    tmp_path: Path, manner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cetd.evaluation.server_process._GRACE_S", 0.5)
+    with running(server(tmp_path, PROGRAM, manner)) as memory:
+        started = tree(psutil.Process())[1:]
+        assert [process for process in started if "sleep" in process.name()]
+        assert min(memory.peak, memory.now()) > 2**20
+    assert not any(map(runs, started))
+
+
+def test_it_is_gone_as_well_where_the_body_fails(tmp_path: Path) -> None:
+    started: list[psutil.Process] = []
+    with pytest.raises(KeyboardInterrupt), running(server(tmp_path, PROGRAM)):
+        started = tree(psutil.Process())[1:]
+        raise KeyboardInterrupt
+    assert started
+    assert not any(map(runs, started))
+
+
+def test_a_server_that_ends_before_it_is_ready_says_why(tmp_path: Path) -> None:
+    with (
+        pytest.raises(InfrastructureError, match=r"small has ended with status 1: ValueError: no model; see .*small"),
+        running(server(tmp_path, "raise ValueError('no model')")),
+    ):
+        pass
+
+
+def test_a_server_that_is_never_ready_is_given_up_and_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cetd.evaluation.server_process._PATIENCE_S", 0.3)
+    before = tree(psutil.Process())
+    with (
+        pytest.raises(InfrastructureError, match="small is not ready after 0 s: see"),
+        running(server(tmp_path, "import time; time.sleep(1000)")),
+    ):
+        pass
+    assert not any(runs(process) for process in tree(psutil.Process()) if process not in before)
