@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,6 +53,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         InfrastructureError: a server does not start.
     """
     document = read(arguments.config)
+    # The servers are ended on the way out.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     from cetd.evaluation.bench_serving import compare
     from cetd.evaluation.provenance import provenance
 

@@ -49,8 +49,8 @@ BUSY = 16
 # with the most; and at most so many milliseconds with one client.
 SPEED_UP, GROWTH, P95_MS = 4.0, 6.0, 50.0
 _MINUTE_S = 60.0
-_WARM_UP = 4
-_FEWEST_FIRST_TOKENS = 32
+# Requests per client that are not timed.
+_WARM_UP = 2
 
 
 @dataclass(frozen=True)
@@ -103,8 +103,7 @@ def measure(side: Side, sources: Sequence[str], seconds: float, minutes: float) 
             level = summary(_load(side, ask, numbers, concurrency, seconds=seconds))
             if side.streams:
                 stream = requirements(sources, MAX_NEW_TOKENS)
-                asked = max(_FEWEST_FIRST_TOKENS, _WARM_UP * concurrency)
-                level["streamed"] = summary(_load(side, stream, numbers, concurrency, requests=asked))
+                level["streamed"] = summary(_load(side, stream, numbers, concurrency, seconds=seconds / 2))
             log.info("%s, %d clients: %.1f requests/s", side.server.name, concurrency, level["requests_per_s"])
             levels[str(concurrency)] = level
         return {

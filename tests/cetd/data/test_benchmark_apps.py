@@ -108,7 +108,7 @@ def test_lines_that_are_no_json_are_refused(tmp_path: Path, data: bytes, said: s
         read_apps(path)
 
 
-@pytest.mark.parametrize("data", [b"no gzip", gzip.compress(b"{}\n" * 99)[:-9]])
+@pytest.mark.parametrize("data", [b"no gzip", gzip.compress(b"{}\n" * 99)[:-9]], ids=["no gzip", "cut short"])
 def test_a_damaged_gzip_file_is_refused(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "a.jsonl.gz"
     path.write_bytes(data)

@@ -55,9 +55,14 @@ def test_a_server_and_all_below_it_are_gone_at_the_end(
 
 def test_it_is_gone_as_well_where_the_body_fails(tmp_path: Path) -> None:
     started: list[psutil.Process] = []
-    with pytest.raises(KeyboardInterrupt), running(server(tmp_path, PROGRAM)):
-        started = tree(psutil.Process())[1:]
-        raise KeyboardInterrupt
+
+    def fail() -> None:
+        with running(server(tmp_path, PROGRAM)):
+            started.extend(tree(psutil.Process())[1:])
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
     assert started
     assert not any(map(runs, started))
 

@@ -1,0 +1,97 @@
+"""The comparison of servers, against a small one that answers as serve/ does."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cetd.config import FeedbackJobConfig, load
+from cetd.data.tokenizer import Tokenizer
+from cetd.evaluation import bench_serving
+from cetd.evaluation.bench_serving import BUSY, CONCURRENCY, Side, compare, random_model, targets
+from cetd.evaluation.server_process import Server, free_port
+from cetd.models import huggingface
+from tests.jobs.running import TINY
+
+PROGRAM = """
+import asyncio, json, sys, uvicorn
+from fastapi import FastAPI, Request
+from fastapi.responses import StreamingResponse
+
+app = FastAPI()
+ANSWER = {"usage": {"output_tokens": 3}, "timings": {"total_ms": 1.0}}
+
+@app.post("/infer")
+async def infer(request: Request):
+    await asyncio.sleep(float(sys.argv[2]))
+    return ANSWER
+
+@app.post("/v1/requirements")
+async def requirements(request: Request):
+    return StreamingResponse(iter(["event: token\\ndata: {}\\n\\n", f"event: done\\ndata: {json.dumps(ANSWER)}\\n\\n"]))
+
+@app.get("/health")
+async def health():
+    return {}
+
+uvicorn.run(app, port=int(sys.argv[1]), log_level="error")
+"""
+
+
+def side(folder: Path, name: str, seconds: float, streams: bool) -> Side:
+    port = free_port()
+    command = (sys.executable, "-c", PROGRAM, str(port), str(seconds))
+    return Side(Server(name, command, f"http://127.0.0.1:{port}", "/health", folder / f"{name}.log"), streams)
+
+
+def test_both_sides_are_measured_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench_serving, "_MINUTE_S", 0.4)
+    ours, other = side(tmp_path, "ours", 0.01, True), side(tmp_path, "other", 0.1, False)
+    found = compare(ours, other, seconds=0.4, minutes=2)
+    assert list(found["sides"]) == ["ours", "other"]
+    for one in found["sides"].values():
+        assert list(one["levels"]) == [str(clients) for clients in CONCURRENCY]
+        assert all(level["requests"] and not level["errors"] for level in one["levels"].values())
+        assert all(minute["requests_per_s"] and minute["p95_ms"] for minute in one["sustained"]["by_minute"])
+        assert len(one["sustained"]["by_minute"]) == 2
+        assert min(*one["sustained"]["memory"].values(), one["memory"]["ready"]) > 2**20
+        assert one["memory"]["peak"] >= one["memory"]["ready"]
+        assert one["overhead"]["health_ms"]["p50"] > 0
+    levels = found["sides"]["ours"]["levels"]
+    assert all(level["streamed"]["first_token_ms"]["p50"] > 0 for level in levels.values())
+    assert "streamed" not in found["sides"]["other"]["levels"]["1"]
+    assert found["sides"]["ours"]["overhead"]["beyond_the_model_ms"]["p50"] >= 9
+    assert found["targets"]["speed_up"]["found"] == pytest.approx(
+        levels[str(BUSY)]["requests_per_s"] / found["sides"]["other"]["levels"][str(BUSY)]["requests_per_s"]
+    )
+
+
+def levels(few: float, busy: float, many: float, p95: float | None) -> dict[str, Any]:
+    latency = {"p50": 1.0, "p95": p95, "p99": 90.0} if p95 else None
+    speeds = {1: few, BUSY: busy, max(CONCURRENCY): many}
+    return {str(clients): {"requests_per_s": speed, "latency_ms": latency} for clients, speed in speeds.items()}
+
+
+def test_targets_are_met_or_not() -> None:
+    found = targets(levels(10, 80, 60, 50.0), levels(1, 20, 20, 200.0))
+    assert {name: (one["found"], one["met"]) for name, one in found.items()} == {
+        "speed_up": (4, True),
+        "growth": (6, True),
+        "p95_ms": (50, True),
+    }
+    assert not any(one["met"] for one in targets(levels(10, 79, 59, 51.0), levels(1, 20, 20, 200.0)).values())
+
+
+def test_a_target_without_figures_is_not_met() -> None:
+    found = targets(levels(0, 0, 0, None), levels(0, 0, 0, None))
+    assert {(one["found"], one["met"]) for one in found.values()} == {(None, False)}
+
+
+def test_a_random_model_has_the_shape_of_the_policy(tmp_path: Path) -> None:
+    config = load(FeedbackJobConfig, TINY, ["apps.train=40", "tokenizer_vocab=300"])
+    folder = random_model(config, tmp_path / "model")
+    vocabulary = Tokenizer.load(folder).vocab_size
+    assert huggingface.read_config(folder) == config.policy.model.model_copy(update={"vocab_size": vocabulary})
