@@ -1,4 +1,4 @@
-"""The files under ``configs/serve/`` and ``configs/cluster/``: what schemas ask for, and that the builders take them."""
+"""The files under ``configs/serve/`` and ``configs/cluster/``: schemas take them, and so do the builders."""
 
 from __future__ import annotations
 
