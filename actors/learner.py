@@ -179,7 +179,9 @@ def _save(given: LearnerSetup, learner: Learner, state: checkpoint.LearnerState,
     written, failure = None, ""
     if rank == 0:
         try:
-            folder = checkpoint.save(given.checkpoints, learner.model, learner.optimizer, state, given.keep)
+            folder = checkpoint.save(
+                given.checkpoints, learner.model, learner.optimizer, state, given.keep, given.start
+            )
             written = ray.train.Checkpoint.from_directory(str(folder))
         except OSError as error:
             failure = f"checkpoint of version {state.version} not written: {error.strerror or error}"

@@ -12,21 +12,11 @@ import shutil
 from pathlib import Path
 
 from cetd.config import DecoderConfig, EncoderDecoderConfig, preset, presets
+from cetd.data.tokenizer_files import tokenizer_files
 from jobs.command_line import one_line_errors
 
 # Largest difference of a logit that rounding explains, in fp32.
 TOLERANCE = 1e-4
-# Whatever of these stands beside the weights goes along.
-TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "merges.txt",
-    "spiece.model",
-    "tokenizer.model",
-)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -75,10 +65,10 @@ def grow_folder(source: Path, target: EncoderDecoderConfig | DecoderConfig, outp
 def _copy_tokenizer(source: Path, output: Path) -> list[str]:
     """Copy the tokenizer's files; returns their names."""
     output.mkdir(parents=True, exist_ok=True)
-    names = [name for name in TOKENIZER_FILES if (source / name).is_file()]
-    for name in names:
-        shutil.copyfile(source / name, output / name)
-    return names
+    files = tokenizer_files(source)
+    for file in files:
+        shutil.copyfile(file, output / file.name)
+    return [file.name for file in files]
 
 
 if __name__ == "__main__":

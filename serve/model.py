@@ -97,7 +97,11 @@ class Model:
 
     async def _follow(self) -> None:
         """Take over the version that was promoted."""
-        version = await asyncio.to_thread(promoted, self._config.model, self._runs)
+        try:
+            version = await asyncio.to_thread(promoted, self._config.model, self._runs)
+        except (ValueError, OSError) as error:
+            log.error("the live version cannot be told, %s stays: %s", self._served.version, error)
+            return
         if version in (None, self._served.version, self._refused):
             return
         try:

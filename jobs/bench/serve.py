@@ -12,6 +12,7 @@ import logging
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -142,8 +143,10 @@ def _plain(model: Path, folder: Path) -> Side:
 def _print(report: dict[str, Any]) -> None:
     console = Console()
     busy = " to ".join(f"{one:.1f}" for one in report["load"])
-    table = Table(title=f"POST /infer, latencies in ms; load average {busy}", title_justify="left")
-    for column in ("side", "clients", "requests/s", "tokens/s", "p50", "p95", "p99", "first token", "errors"):
+    # A side that does not stream has its first token with the whole answer.
+    title = f"POST /infer: latencies, and p50 of the first token, in ms; load average {busy}"
+    table = Table(title=title, title_justify="left")
+    for column in ("side", "clients", "req/s", "tokens/s", "p50", "p95", "p99", "first"):
         table.add_column(column, justify="right", no_wrap=True)
     for name, side in report["sides"].items():
         for clients, level in side["levels"].items():
@@ -152,7 +155,6 @@ def _print(report: dict[str, Any]) -> None:
                 *(name, clients, f"{level['requests_per_s']:.1f}", f"{level['tokens_per_s']:,.0f}"),
                 *_milliseconds(level["latency_ms"]),
                 f"{first['p50']:.1f}" if first else "",
-                " ".join(f"{status}: {count}" for status, count in level["errors"].items()),
             )
     console.print(table)
     for name, side in report["sides"].items():
@@ -165,6 +167,10 @@ def _print(report: dict[str, Any]) -> None:
 
 def _said(name: str, side: dict[str, Any]) -> Iterator[str]:
     memory, overhead, sustained = side["memory"], side["overhead"], side["sustained"]
+    for clients, level in side["levels"].items():
+        failed = Counter(level["errors"]) + Counter(level.get("streamed", {}).get("errors", {}))
+        for status, count in failed.items():
+            yield f"{name}, {clients} clients: {count} requests with status {status}"
     yield f"{name}: {memory['ready'] / 2**20:,.0f} MiB when ready, at most {memory['peak'] / 2**20:,.0f} MiB"
     for what, key in (("GET /health", "health_ms"), ("beyond what the answer says", "beyond_the_model_ms")):
         yield f"{name}: {what}, p50, p95, p99 in ms: {', '.join(_milliseconds(overhead[key]))}"

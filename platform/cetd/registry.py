@@ -21,20 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from cetd import durable
+from cetd.data import tokenizer_files
 
 # What a model's folder in Hugging Face layout is made of beside its weights; a checkpoint's optimizer is not.
 REQUIRED = ("config.json", "tokenizer.json")
-_OPTIONAL = (
-    "generation_config.json",
-    "chat_template.jinja",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "merges.txt",
-    "spiece.model",
-    "tokenizer.model",
-)
+_OPTIONAL = ("generation_config.json", "chat_template.jinja", *tokenizer_files.NAMES)
 _WEIGHTS = "model.safetensors"
 _INDEX = f"{_WEIGHTS}.index.json"
 # What loading would execute.

@@ -10,9 +10,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import torch
 
 from cetd.config import FeedbackJobConfig, dump, load
+from cetd.models import huggingface
+from cetd.models.encoder_decoder import EncoderDecoder
 from cetd.registry import Registry
+from cetd.training import checkpoint
+from cetd.training.checkpoint import LearnerState
 from jobs import models
 from tests.cetd.serving.lively import lively_model
 from tests.jobs.running import TINY
@@ -31,7 +36,11 @@ def runs(tmp_path: Path) -> Path:
     for name, seed in (("demo", 5), ("again", 9)):
         folder = tmp_path / name
         folder.mkdir()
-        lively_model(folder / "checkpoints" / "step-000004", seed)
+        start = lively_model(tmp_path / f"start-{name}", seed)
+        policy = huggingface.load(start)
+        assert isinstance(policy, EncoderDecoder)
+        optimizer = torch.optim.AdamW(policy.parameters())
+        checkpoint.save(folder / "checkpoints", policy, optimizer, LearnerState(0, 4, 4, {}), 2, start)
         (folder / "config.yaml").write_text(dump(load(FeedbackJobConfig, TINY)))
         (folder / "rollouts").mkdir()
         (folder / "rollouts" / "000001.parquet").write_bytes(name.encode())

@@ -20,6 +20,7 @@ import torch
 
 from cetd.config import FeedbackJobConfig, MicroAppsConfig
 from cetd.data.microapps import generate
+from cetd.data.tokenizer import CONTROL_TOKENS
 from cetd.evaluation import load_generator
 from cetd.evaluation.load_generator import (
     OK,
@@ -136,7 +137,8 @@ def targets(ours: dict[str, Any], other: dict[str, Any]) -> dict[str, dict[str, 
 def random_model(config: FeedbackJobConfig, folder: Path) -> Path:
     """Write a policy of the configuration's shape into ``folder``, with its tokenizer and with weights that are drawn.
 
-    For speed it does not matter what it writes, but for how much: it hardly ever ends a text early.
+    For speed it does not matter what it writes, as long as it is text: no control token is ever likely, so that each
+    text has all the tokens that it may have.
 
     Raises:
         ValueError: the apps are not generated here.
@@ -145,9 +147,11 @@ def random_model(config: FeedbackJobConfig, folder: Path) -> Path:
         raise ValueError(f"apps.kind={config.apps.kind}: the tokenizer is made from micro-apps")
     tokenizer = make_tokenizer(config.apps, config.tokenizer_vocab)
     torch.manual_seed(derive("random policy", config.run.seed))
-    huggingface.save(
-        EncoderDecoder(config.policy.model.model_copy(update={"vocab_size": tokenizer.vocab_size})), folder
-    )
+    model = EncoderDecoder(config.policy.model.model_copy(update={"vocab_size": tokenizer.vocab_size}))
+    with torch.no_grad():
+        head = model.embedding if model.lm_head is None else model.lm_head
+        head.weight[[tokenizer.id_of(token) for token in CONTROL_TOKENS]] = 0
+    huggingface.save(model, folder)
     tokenizer.save(folder)
     return folder
 

@@ -97,7 +97,7 @@ class Generator:
         return answers
 
     def choose_threads(self) -> int:
-        """One thread or one per core, whichever is faster on some calls: what small models do is too little to share."""
+        """One thread or one per core, whichever is faster on some calls: small models have little to share."""
         seconds = {}
         for count in {1, len(os.sched_getaffinity(0))}:
             torch.set_num_threads(count)
@@ -122,10 +122,13 @@ async def batch_for_ever(queue: asyncio.Queue[Waiting], generator: Generator) ->
         batch = [held or await queue.get()]
         rows, until, held = len(batch[0].body.inputs), time.monotonic() + GATHER_S, None
         while rows < MAX_ROWS:
-            try:
-                one = await asyncio.wait_for(queue.get(), max(0.0, until - time.monotonic()))
-            except TimeoutError:
-                break
+            if queue.empty():
+                try:
+                    one = await asyncio.wait_for(queue.get(), until - time.monotonic())
+                except TimeoutError:
+                    break
+            else:
+                one = queue.get_nowait()
             rows += len(one.body.inputs)
             if rows > MAX_ROWS:
                 held = one  # begins the next one

@@ -1,8 +1,9 @@
 """Checkpoints of the learner: ``checkpoints/step-000012/``, complete or absent.
 
-A folder holds the model in Hugging Face layout, ``optimizer.safetensors`` and ``state.json`` (sequence number of the
-learner's message log, optimizer step, cursor of the loop). It is written aside, flushed, and renamed; nothing in it
-has to be unpickled. Random draws need no state here: their seeds derive from the run's seed and the step.
+A folder holds the model in Hugging Face layout with its tokenizer, ``optimizer.safetensors`` and ``state.json``
+(sequence number of the learner's message log, optimizer step, cursor of the loop). It is written aside, flushed, and
+renamed; nothing in it has to be unpickled. Random draws need no state here: their seeds derive from the run's seed and
+the step.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from safetensors.torch import load_file
 from safetensors.torch import save as serialise
 
 from cetd import durable
+from cetd.data.tokenizer_files import tokenizer_files
 from cetd.models import huggingface
 from cetd.models.encoder_decoder import EncoderDecoder
 
@@ -52,9 +54,11 @@ def save(
     optimizer: torch.optim.Optimizer,
     state: LearnerState,
     keep: int,
+    tokenizer: Path | None = None,
 ) -> Path:
     """Write ``step-<version>`` and drop all but the newest ``keep``.
 
+    The tokenizer's files come from the folder ``tokenizer``, so that a checkpoint can be served, registered and grown.
     One that stands already is left as it is: a restarted worker comes past it with the same messages behind it, and
     to replace it would leave a moment without it.
 
@@ -69,6 +73,8 @@ def save(
     shutil.rmtree(aside, ignore_errors=True)
     try:
         huggingface.save(model, aside)
+        for file in tokenizer_files(tokenizer) if tokenizer else ():
+            durable.write_bytes(aside / file.name, file.read_bytes())
         durable.write_bytes(aside / "optimizer.safetensors", serialise(_optimizer_tensors(model, optimizer)))
         durable.write_text(aside / "state.json", json.dumps(asdict(state)))
         os.replace(aside, folder)

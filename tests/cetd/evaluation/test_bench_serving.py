@@ -12,6 +12,7 @@ from cetd.config import FeedbackJobConfig, load
 from cetd.data.tokenizer import Tokenizer
 from cetd.evaluation import bench_serving
 from cetd.evaluation.bench_serving import BUSY, CONCURRENCY, Side, compare, random_model, targets
+from cetd.evaluation.plain_server import Generator, InferBody
 from cetd.evaluation.server_process import Server, free_port
 from cetd.models import huggingface
 from tests.jobs.running import TINY
@@ -95,3 +96,10 @@ def test_a_random_model_has_the_shape_of_the_policy(tmp_path: Path) -> None:
     folder = random_model(config, tmp_path / "model")
     vocabulary = Tokenizer.load(folder).vocab_size
     assert huggingface.read_config(folder) == config.policy.model.model_copy(update={"vocab_size": vocabulary})
+
+
+def test_a_random_model_writes_text_to_its_limit(tmp_path: Path) -> None:
+    folder = random_model(load(FeedbackJobConfig, TINY, ["apps.train=40", "tokenizer_vocab=300"]), tmp_path / "model")
+    written = Generator(folder).write([InferBody(inputs=[text], max_new_tokens=16) for text in ("x = 1\n", "y = 2\n")])
+    assert [one.written for one in written] == [16, 16]
+    assert all(one.texts[0] for one in written)

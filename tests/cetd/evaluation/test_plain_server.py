@@ -42,7 +42,9 @@ def alone(folder: Path) -> list[str]:
     for text in TEXTS:
         read = tokenizer(text, return_tensors="pt", add_special_tokens=False).input_ids
         with torch.no_grad():
-            drawn = model.generate(read, max_new_tokens=LIMIT, do_sample=False, past_key_values=growing_cache())
+            drawn = model.generate(  # type: ignore[attr-defined]
+                read, max_new_tokens=LIMIT, do_sample=False, past_key_values=growing_cache()
+            )
         said.append(tokenizer.decode(drawn[0], skip_special_tokens=True))
     assert len(set(said)) > 3, "the model says something else of each source"
     return said
@@ -80,6 +82,14 @@ def test_requests_that_wait_are_one_batch_and_have_the_text_that_they_have_alone
     answers = queued(generator, bodies_of(TEXTS))
     assert generator.calls == 1
     assert [answer.texts for answer in answers if isinstance(answer, Written)] == [[text] for text in alone]
+
+
+def test_requests_that_wait_already_are_taken_without_waiting(
+    generator: Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cetd.evaluation.plain_server.GATHER_S", 0.0)
+    queued(generator, bodies_of(TEXTS))
+    assert generator.calls == 1
 
 
 def test_a_batch_has_no_more_rows_than_it_may_have(generator: Generator, alone: list[str]) -> None:
