@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
     Raises:
         ValueError: the model or the configuration cannot be used.
-        InfrastructureError: a server does not start.
+        InfrastructureError: a server does not start, or does not answer any more.
     """
     document = read(arguments.config)
     # The servers are ended on the way out.
@@ -160,9 +160,9 @@ def _print(report: dict[str, Any]) -> None:
     for name, side in report["sides"].items():
         console.print("\n".join(_said(name, side)), markup=False, highlight=False)
     for name, one in report["targets"].items():
-        found = "none" if one["found"] is None else f"{one['found']:.2f}"
         verdict = "met" if one["met"] else "not met"
-        console.print(f"{name}: {found} (target {one['target']:g}): {verdict}", markup=False, highlight=False)
+        said = f"{name}: {one['found']:.2f} (target {one['target']:g}): {verdict}"
+        console.print(said, markup=False, highlight=False)
 
 
 def _said(name: str, side: dict[str, Any]) -> Iterator[str]:

@@ -105,7 +105,7 @@ def test_a_lost_node_leaves_no_trace_in_the_curve(tmp_path: Path) -> None:
     undisturbed = tmp_path / "undisturbed"
     run(2, without_ray, job(undisturbed, **ACROSS_NODES), undisturbed)
     ended = subprocess.run(
-        [sys.executable, "-m", "tests.actors.lost_node", tmp_path], cwd=ROOT, check=False, timeout=240
+        [sys.executable, "-m", "tests.actors.lost_node", tmp_path], cwd=ROOT, check=False, timeout=420
     )
     assert ended.returncode == 0
     assert curve(tmp_path / "disturbed") == curve(undisturbed)

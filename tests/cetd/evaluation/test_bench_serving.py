@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 
 from cetd.config import FeedbackJobConfig, load
 from cetd.data.tokenizer import Tokenizer
+from cetd.errors import InfrastructureError
 from cetd.evaluation import bench_serving
-from cetd.evaluation.bench_serving import BUSY, CONCURRENCY, Side, compare, random_model, targets
+from cetd.evaluation.bench_serving import BUSY, CONCURRENCY, Side, compare, measure, random_model, targets
 from cetd.evaluation.plain_server import Generator, InferBody
 from cetd.evaluation.server_process import Server, free_port
 from cetd.models import huggingface
@@ -70,8 +72,8 @@ def test_both_sides_are_measured_alike(tmp_path: Path, monkeypatch: pytest.Monke
     )
 
 
-def levels(few: float, busy: float, many: float, p95: float | None) -> dict[str, Any]:
-    latency = {"p50": 1.0, "p95": p95, "p99": 90.0} if p95 else None
+def levels(few: float, busy: float, many: float, p95: float) -> dict[str, Any]:
+    latency = {"p50": 1.0, "p95": p95, "p99": 90.0}
     speeds = {1: few, BUSY: busy, max(CONCURRENCY): many}
     return {str(clients): {"requests_per_s": speed, "latency_ms": latency} for clients, speed in speeds.items()}
 
@@ -86,9 +88,10 @@ def test_targets_are_met_or_not() -> None:
     assert not any(one["met"] for one in targets(levels(10, 79, 59, 51.0), levels(1, 20, 20, 200.0)).values())
 
 
-def test_a_target_without_figures_is_not_met() -> None:
-    found = targets(levels(0, 0, 0, None), levels(0, 0, 0, None))
-    assert {(one["found"], one["met"]) for one in found.values()} == {(None, False)}
+def test_a_server_that_does_not_answer_any_more_ends_the_comparison(tmp_path: Path) -> None:
+    ours = side(tmp_path, "ours", 0.01, False)
+    with pytest.raises(InfrastructureError, match=r"ours does not answer any more \(1 clients; .*'500': 1.*\): see"):
+        measure(replace(ours, server=replace(ours.server, command=(*ours.server.command[:-1], "never"))), ["x"], 0.1, 0)
 
 
 def test_a_random_model_has_the_shape_of_the_policy(tmp_path: Path) -> None:

@@ -33,6 +33,11 @@ def server(folder: Path, program: str, manner: str = "mild") -> Server:
     )
 
 
+def below() -> set[psutil.Process]:
+    """What runs below this process: other tests may have left processes of their own there."""
+    return {process for process in tree(psutil.Process())[1:] if runs(process)}
+
+
 def runs(process: psutil.Process) -> bool:
     """Whether it does; one that nobody has buried yet does not."""
     try:
@@ -46,19 +51,21 @@ def test_a_server_and_all_below_it_are_gone_at_the_end(
     tmp_path: Path, manner: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cetd.evaluation.server_process._GRACE_S", 0.5)
+    before = below()
     with running(server(tmp_path, PROGRAM, manner)) as memory:
-        started = tree(psutil.Process())[1:]
+        started = below() - before
         assert [process for process in started if "sleep" in process.name()]
         assert min(memory.peak, memory.now()) > 2**20
     assert not any(map(runs, started))
 
 
 def test_it_is_gone_as_well_where_the_body_fails(tmp_path: Path) -> None:
-    started: list[psutil.Process] = []
+    before = below()
+    started: set[psutil.Process] = set()
 
     def fail() -> None:
         with running(server(tmp_path, PROGRAM)):
-            started.extend(tree(psutil.Process())[1:])
+            started.update(below() - before)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -77,10 +84,10 @@ def test_a_server_that_ends_before_it_is_ready_says_why(tmp_path: Path) -> None:
 
 def test_a_server_that_is_never_ready_is_given_up_and_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cetd.evaluation.server_process._PATIENCE_S", 0.3)
-    before = tree(psutil.Process())
+    before = below()
     with (
         pytest.raises(InfrastructureError, match="small is not ready after 0 s: see"),
         running(server(tmp_path, "import time; time.sleep(1000)")),
     ):
         pass
-    assert not any(runs(process) for process in tree(psutil.Process()) if process not in before)
+    assert below() <= before

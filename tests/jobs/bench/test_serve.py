@@ -12,11 +12,12 @@ import psutil
 import pytest
 import yaml
 
+from cetd.config import FeedbackJobConfig, load
 from cetd.config.loading import validate
 from cetd.config.serve import ServeConfig
+from cetd.evaluation.bench_serving import random_model
 from jobs.bench import serve
-from tests.cetd.serving.lively import lively_model
-from tests.jobs.running import PATIENCE_S, ROOT
+from tests.jobs.running import PATIENCE_S, ROOT, TINY
 
 CONFIG = ROOT / "configs" / "serve" / "bench.yaml"
 
@@ -48,7 +49,7 @@ def test_what_is_no_application_is_refused(document: dict[str, Any], tmp_path: P
 @pytest.mark.ray
 def test_both_are_compared_and_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CETD_RUNS", str(tmp_path / "runs"))
-    model = lively_model(tmp_path / "model")
+    model = random_model(load(FeedbackJobConfig, TINY, ["apps.train=40", "tokenizer_vocab=300"]), tmp_path / "model")
     command = [sys.executable, "-m", "jobs.bench", "serve", "--model", str(model), "--seconds", "0.5", "--minutes", "0"]
     with (tmp_path / "said.log").open("w+") as said:
         process = subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=subprocess.STDOUT)
