@@ -19,7 +19,7 @@ SPARE = 1
 
 
 def main(folder: Path) -> None:
-    # A lost node is noticed within ten seconds instead of half a minute; sooner, a busy machine loses nodes that are well.
+    # A lost node is noticed within ten seconds instead of half a minute; sooner, a busy machine loses sound nodes.
     os.environ.update(RAY_health_check_period_ms="500", RAY_health_check_failure_threshold="20")
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     nodes = [cluster.add_node(num_cpus=CPUS) for _ in range(WORKERS + SPARE)]
