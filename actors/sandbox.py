@@ -56,4 +56,4 @@ class SandboxActor:
 
     def admit(self, apps: Sequence[App]) -> Admission:
         """Apps whose reference passes its tests every time, and the others with the reason."""
-        return admit(apps, self._sandbox, self._config.admission_runs)
+        return admit(apps, self._sandbox, self._config.admission_runs, floor_s=self._config.timeout_s)

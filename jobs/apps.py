@@ -141,7 +141,7 @@ def check(path: Path, runs: int, limits: SandboxConfig, *, as_json: bool) -> boo
     with _sandbox(apps, limits) as sandbox:
         chunks = [apps[start : start + 8] for start in range(0, len(apps), 8)]
         tracked = track(chunks, "running references", console=aside, transient=True, disable=not aside.is_terminal)
-        admission = Admission.of(admit(chunk, sandbox, runs) for chunk in tracked)
+        admission = Admission.of(admit(chunk, sandbox, runs, floor_s=limits.timeout_s) for chunk in tracked)
     reasons = {one.app_id: one.reason for one in admission.quarantined}
     fit = {app.app_id: app for app in admission.apps}
     if as_json:

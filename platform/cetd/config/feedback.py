@@ -140,7 +140,11 @@ class SandboxConfig(Section):
 
     replicas: Positive = Field(default=1, description="sandbox actors")
     slots: Positive = Field(default=2, description="runs at once per actor")
-    timeout_s: PositiveFloat = Field(default=2.0, description="wall clock of one app's tests; the whole tree is killed")
+    timeout_s: PositiveFloat = Field(
+        default=2.0,
+        description="least wall clock of an app's tests, past which the whole tree is killed; where ten times what its "
+        "reference took is more, an app has that",
+    )
     cpu_s: Positive = Field(default=2, description="RLIMIT_CPU in seconds")
     memory_mb: Positive = Field(default=256, description="RLIMIT_AS in MiB")
     isolation: Literal["landlock", "namespaces", "cgroups", "gvisor"] = Field(

@@ -86,8 +86,9 @@ def measured(apps: Iterable[App], record: Mapping[str, Any]) -> list[App]:
 def admit(apps: Sequence[App], sandbox: Sandbox, runs: int, *, floor_s: float = 1.0, factor: float = 10.0) -> Admission:
     """Run each app's reference ``runs`` times; apps stay in the order given.
 
-    Admitted apps have ``timeout_s = max(floor_s, factor * slowest run)``, in seconds, as ``test_ids`` the tests that
-    count from then on, and as ``plain`` where a program has to have plain data because the reference has.
+    A reference has ``max(floor_s, app.timeout_s)`` seconds. Admitted apps have ``timeout_s = max(floor_s, factor *
+    slowest run)``, as ``test_ids`` the tests that count from then on, and as ``plain`` where a program has to have plain
+    data because the reference has.
 
     Raises:
         ValueError: ``runs`` is not positive.
@@ -96,7 +97,7 @@ def admit(apps: Sequence[App], sandbox: Sandbox, runs: int, *, floor_s: float = 
         raise ValueError(f"runs={runs}: an app is admitted by at least one run of its reference")
 
     def judge(app: App) -> Admission:
-        outcomes = [_run(app, sandbox) for _ in range(runs)]
+        outcomes = [_run(app, sandbox, max(floor_s, app.timeout_s)) for _ in range(runs)]
         telling = next((outcome for outcome in outcomes if not _is_right(outcome)), outcomes[0])
         if complaint := _complaint(outcomes):
             return Admission((), (Quarantined(app.app_id, complaint),), (telling,), *_noise(outcomes))
@@ -111,11 +112,11 @@ def admit(apps: Sequence[App], sandbox: Sandbox, runs: int, *, floor_s: float = 
         return Admission.of(pool.map(judge, apps))
 
 
-def _run(app: App, sandbox: Sandbox) -> Outcome:
-    outcome = sandbox.run(app.reference, app.suite, app.timeout_s)
+def _run(app: App, sandbox: Sandbox, timeout_s: float) -> Outcome:
+    outcome = sandbox.run(app.reference, app.suite, timeout_s)
     for _ in range(_TRIES - 1):
         if isinstance(outcome, Unscored):
-            outcome = sandbox.run(app.reference, app.suite, app.timeout_s)
+            outcome = sandbox.run(app.reference, app.suite, timeout_s)
     return outcome
 
 

@@ -68,7 +68,14 @@ def test_the_timeout_is_measured_from_the_slowest_run(seconds: tuple[float, floa
     app = _app("a", "x")
     sandbox = _Scripted(*map(_passed, seconds))
     assert admit([app], sandbox, 2, floor_s=1.0, factor=10.0).apps[0].timeout_s == pytest.approx(timeout)
-    assert sandbox.timeouts == [app.timeout_s] * 2
+    assert sandbox.timeouts == [1.0] * 2
+
+
+def test_a_reference_has_the_time_that_its_program_will_have() -> None:
+    sandbox = _Scripted(_passed(0.1), _passed(0.1))
+    assert admit([_app("a", "x")], sandbox, 1, floor_s=0.2).apps[0].timeout_s == pytest.approx(1.0)
+    assert admit([_app("a", "x")], sandbox, 1, floor_s=20.0).apps[0].timeout_s == 20.0
+    assert sandbox.timeouts == [0.5, 20.0]
 
 
 def test_an_app_that_fails_once_is_quarantined() -> None:
