@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import ray
+from ray.exceptions import RayError, RayTaskError
 
 from cetd.config import FeedbackJobConfig
+from cetd.errors import InfrastructureError
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +84,25 @@ def connected(cpus: float, gpus: float, root: Path) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def told_in_one_line() -> Iterator[None]:
+    """What goes wrong in actors, as the error that it is: a user's to mend, or Ray's; a bug keeps its traceback.
+
+    Raises:
+        ValueError, OSError, InfrastructureError: as raised in an actor.
+        InfrastructureError: Ray broke beyond its retries; the same command resumes.
+    """
+    try:
+        yield
+    except RayTaskError as error:
+        if isinstance(error.cause, (ValueError, OSError, InfrastructureError)):
+            raise error.cause from error
+        raise
+    except RayError as error:
+        last = str(error).strip().splitlines()[-1]
+        raise InfrastructureError(f"Ray: {last}; run the same command again: it resumes") from error
 
 
 def _probe(address: str | None) -> None:

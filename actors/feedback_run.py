@@ -7,8 +7,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from ray.exceptions import RayError, RayTaskError
-
+from actors.cluster import told_in_one_line
 from actors.feedback_loop import FeedbackLoop
 from actors.learner import LearnerClient, LearnerSetup
 from actors.making import Models, make_models
@@ -74,25 +73,19 @@ async def run(config: FeedbackJobConfig, apps: Apps, folder: RunFolder, root: Pa
     workers = RolloutWorkers(config, models.policy, llms, record.busy, apps.requirements)
     learner = LearnerClient(_learner_setup(config, folder, models), folder.path)
     try:
-        log.info("starting %d engines, the policy, the sandbox and the learner", len(llms))
-        await asyncio.gather(workers.start(), learner.start())
-        curriculum = await _admit(config, apps, models, workers, folder)
-        _remember(workers, record, curriculum, config)
-        loop = FeedbackLoop(config, curriculum, _sources(curriculum.train, models), schedule, workers, learner, record)
-        loop.restore()
-        with record.progress:
-            before = await _evaluation(loop, 0)
-            await loop.improve()
-            after = await _evaluation(loop, schedule.version)
-        return _summary(config, folder, record, before, after)
-    except RayTaskError as error:
-        # What a user can mend, raised in an actor; anything else is a bug and keeps its traceback.
-        if isinstance(error.cause, (ValueError, OSError, InfrastructureError)):
-            raise error.cause from error
-        raise
-    except RayError as error:
-        last = str(error).strip().splitlines()[-1]
-        raise InfrastructureError(f"Ray: {last}; run the same command again: it resumes") from error
+        with told_in_one_line():
+            log.info("starting %d engines, the policy, the sandbox and the learner", len(llms))
+            await asyncio.gather(workers.start(), learner.start())
+            curriculum = await _admit(config, apps, models, workers, folder)
+            _remember(workers, record, curriculum, config)
+            sources = _sources(curriculum.train, models)
+            loop = FeedbackLoop(config, curriculum, sources, schedule, workers, learner, record)
+            loop.restore()
+            with record.progress:
+                before = await _evaluation(loop, 0)
+                await loop.improve()
+                after = await _evaluation(loop, schedule.version)
+            return _summary(config, folder, record, before, after)
     finally:
         record.close()
         await asyncio.gather(workers.close(), learner.close())

@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -58,8 +59,8 @@ def main(argv: list[str] | None = None) -> None:
                 _live(registry.rollback(model), arguments)
 
 
-def register(registry: Registry, model: str, run: Path) -> Version:
-    """Register the model that a run has made, or that of a folder.
+def register(registry: Registry, model: str, run: Path, told: Mapping[str, Any] | None = None) -> Version:
+    """Register the model that a run has made, or that of a folder; ``told`` takes the place of parts of its lineage.
 
     Raises:
         ValueError: there is no model, or it is a version already.
@@ -68,8 +69,9 @@ def register(registry: Registry, model: str, run: Path) -> Version:
     folder = RunFolder(path.parent, path.name)
     made = _made(folder) if folder.exists else path
     live = registry.live(model)
-    told = lineage(folder) if folder.exists else {}
-    return registry.register(model, made, {**told, "folder": str(made), "parent": live.label if live else None})
+    found = lineage(folder) if folder.exists else {}
+    parent = live.label if live else None
+    return registry.register(model, made, {**found, "folder": str(made), "parent": parent, **(told or {})})
 
 
 def lineage(run: RunFolder) -> dict[str, Any]:

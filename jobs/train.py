@@ -32,7 +32,7 @@ def main(argv: list[str] | None = None) -> None:
     with one_line_errors(), RunFolder(runs_root(config.run.root), config.run.name) as folder:
         unchanged = folder.holds(config)
         begin(folder, config, arguments)
-        summary = _finished(folder) if unchanged else None
+        summary = finished(folder) if unchanged else None
         if summary is None:
             # After the configuration is known to be good: this imports torch.
             from cetd.training.preparation import check, prepared
@@ -53,7 +53,7 @@ def main(argv: list[str] | None = None) -> None:
         print(f"model: {folder.path / 'model'}\nreport: {folder.path / 'report.html'}")
 
 
-def _finished(folder: RunFolder) -> dict[str, Any] | None:
+def finished(folder: RunFolder) -> dict[str, Any] | None:
     """The summary of a run that has come to its end; None where there is something left to do."""
     summary = folder.read_json(folder.summary) if folder.summary.exists() else {}
     return summary if summary.get("status") in ("finished", "stopped early") else None

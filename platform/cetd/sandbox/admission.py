@@ -87,8 +87,8 @@ def admit(apps: Sequence[App], sandbox: Sandbox, runs: int, *, floor_s: float = 
     """Run each app's reference ``runs`` times; apps stay in the order given.
 
     A reference has ``max(floor_s, app.timeout_s)`` seconds. Admitted apps have ``timeout_s = max(floor_s, factor *
-    slowest run)``, as ``test_ids`` the tests that count from then on, and as ``plain`` where a program has to have plain
-    data because the reference has.
+    slowest run)``, as ``test_ids`` the tests that count from then on, and as ``plain`` where a program has to have
+    plain data because the reference has.
 
     Raises:
         ValueError: ``runs`` is not positive.
