@@ -17,6 +17,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from ray.serve import metrics
+from ray.serve._private.constants import RAY_SERVE_ENABLE_HA_PROXY
 from ray.serve.context import _get_global_client
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -117,7 +118,7 @@ class Guard:
             )
         path = _path(scope)
         if path == METRICS and self._access.metrics != "key":
-            if self._access.metrics == "loopback" and not _is_loopback((scope.get("client") or ("",))[0]):
+            if self._access.metrics == "loopback" and not _is_from_here(scope):
                 raise RefusedError(
                     HTTPStatus.FORBIDDEN, "forbidden", "metrics are for this machine: see access.metrics"
                 )
@@ -183,11 +184,19 @@ async def _whole(receive: Receive, limit: int) -> Receive:
 
 
 def _asks_for_keys(access: AccessConfig) -> bool:
-    if access.keys != "auto":
-        return access.keys == "required"
+    return not _listens_here_only() if access.keys == "auto" else access.keys == "required"
+
+
+def _listens_here_only() -> bool:
     client = _get_global_client()
-    host = (client.http_config.host if client else None) or ""
-    return host != "localhost" and not _is_loopback(host)
+    return _is_loopback((client.http_config.host if client else None) or "")
+
+
+def _is_from_here(scope: Scope) -> bool:
+    """Whether this machine asks. Behind HAProxy, where every request seems to, only if nobody else can."""
+    if RAY_SERVE_ENABLE_HA_PROXY:
+        return _listens_here_only()
+    return _is_loopback((scope.get("client") or ("",))[0])
 
 
 def _path(scope: Scope) -> str:
@@ -197,6 +206,6 @@ def _path(scope: Scope) -> str:
 
 def _is_loopback(host: str) -> bool:
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False

@@ -1,8 +1,9 @@
 """python -m jobs.bench serve [--model FOLDER] [--seconds 20] [--minutes 10] [--config configs/serve/bench.yaml]
 
-CET-D on Ray Serve against Hugging Face's generate behind a plain FastAPI app with naive batching, on the same weights:
-throughput, latency, time to first token, memory, overhead, and minutes of sustained load. The weights are those of
-runs/demo where there are any, else drawn. Serve starts a Ray of its own.
+CET-D on Ray Serve behind HAProxy against Hugging Face's generate behind a plain FastAPI app with naive batching, on the
+same weights: throughput, latency, time to first token, memory, overhead, and minutes of sustained load. Beside them,
+for less long: the same behind Serve's own proxy, and in int8. The weights are those of runs/demo where there are any,
+else drawn. Serve starts a Ray of its own.
 """
 
 from __future__ import annotations
@@ -37,12 +38,23 @@ log = logging.getLogger("bench")
 HELP = "CET-D on Ray Serve against generate behind a plain FastAPI app"
 DEMO = ROOT / "configs" / "feedback" / "demo.yaml"
 OURS, PLAIN = "serve", "plain"
+OWN_PROXY, INT8 = "own-proxy", "int8"
+# How Serve is to be started where throughput counts: see README, Serving. Workers are niced unless told otherwise.
+FAST = {"RAY_SERVE_ENABLE_HA_PROXY": "1", "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1", "RAY_worker_niceness": "0"}
+SLOW = {"RAY_SERVE_ENABLE_HA_PROXY": "0", "RAY_SERVE_THROUGHPUT_OPTIMIZED": "0", "RAY_worker_niceness": "0"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, help="Hugging Face folder (newest checkpoint of runs/demo, else drawn)")
     parser.add_argument("--seconds", type=float, default=20, help="load at each number of clients")
     parser.add_argument("--minutes", type=float, default=10, help="sustained load; 0: none")
+    parser.add_argument(
+        "--beside",
+        nargs="*",
+        choices=(OWN_PROXY, INT8),
+        default=(OWN_PROXY, INT8),
+        help="variants to measure as well (default: both)",
+    )
     parser.add_argument("--config", type=Path, default=ROOT / "configs" / "serve" / "bench.yaml")
 
 
@@ -61,7 +73,17 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
     folder = runs_root(None) / "bench" / "serve"
     model = _model(arguments.model, folder)
-    found = compare(_ours(document, model, folder), _plain(model, folder), arguments.seconds, arguments.minutes)
+    variants = {
+        OWN_PROXY: _ours(document, model, folder, OWN_PROXY, SLOW),
+        INT8: _ours(document, model, folder, INT8, FAST, precision="int8"),
+    }
+    found = compare(
+        _ours(document, model, folder, OURS, FAST),
+        _plain(model, folder),
+        arguments.seconds,
+        arguments.minutes,
+        [variants[name] for name in arguments.beside],
+    )
     report = {"benchmark": "serve", "model": str(model), **found, **provenance()}
     write(report)
     _print(report)
@@ -81,28 +103,31 @@ def _model(given: Path | None, folder: Path) -> Path:
     return random_model(configuration.load(FeedbackJobConfig, DEMO, []), folder / "model")
 
 
-def _ours(document: dict[str, Any], model: Path, folder: Path) -> Side:
-    """The applications of ``document`` with this model, on a port that is free."""
+def _ours(
+    document: dict[str, Any], model: Path, folder: Path, name: str, environment: dict[str, str], **changed: str
+) -> Side:
+    """The applications of ``document`` with this model, ``changed`` where told, on a port that is free."""
     from cetd.evaluation.bench_serving import Side
     from cetd.evaluation.server_process import Server, free_port
 
     port = free_port()
-    resolved = folder / "serve.yaml"
-    durable.write_text(resolved, yaml.safe_dump(_resolved(document, model, folder, port), sort_keys=False))
+    resolved = folder / f"{name}.yaml"
+    given = {"path": str(model), **changed}
+    durable.write_text(resolved, yaml.safe_dump(_resolved(document, given, folder, port), sort_keys=False))
     server = Server(
-        name=OURS,
+        name=name,
         # A Ray of its own, whatever else runs on this machine.
         command=(sys.executable, "-m", "ray.serve.scripts", "run", "--address", "local", str(resolved)),
         url=f"http://127.0.0.1:{port}",
         ready="/ready",
-        log=folder / "serve.log",
+        log=folder / f"{name}.log",
         folder=ROOT,
-        environment={"PYTHONPATH": os.pathsep.join((str(ROOT / "platform"), str(ROOT)))},
+        environment={"PYTHONPATH": os.pathsep.join((str(ROOT / "platform"), str(ROOT))), **environment},
     )
     return Side(server, streams=True)
 
 
-def _resolved(document: dict[str, Any], model: Path, runs: Path, port: int) -> dict[str, Any]:
+def _resolved(document: dict[str, Any], model: dict[str, str], runs: Path, port: int) -> dict[str, Any]:
     """The document with what only this run knows.
 
     Raises:
@@ -110,7 +135,7 @@ def _resolved(document: dict[str, Any], model: Path, runs: Path, port: int) -> d
     """
     match document:
         case {"applications": [{"args": dict(args)} as application]}:
-            args = {**args, "runs": str(runs), "model": {**args.get("model", {}), "path": str(model)}}
+            args = {**args, "runs": str(runs), "model": {**args.get("model", {}), **model}}
             http = {**document.get("http_options", {}), "port": port}
             return {**document, "http_options": http, "applications": [{**application, "args": args}]}
         case _:

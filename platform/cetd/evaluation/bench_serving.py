@@ -63,8 +63,10 @@ class Side:
     streams: bool
 
 
-def compare(ours: Side, other: Side, seconds: float, minutes: float) -> dict[str, Any]:
+def compare(ours: Side, other: Side, seconds: float, minutes: float, beside: Sequence[Side] = ()) -> dict[str, Any]:
     """Put both under the same load, ``seconds`` at each concurrency and ``minutes`` at :data:`BUSY`.
+
+    Those ``beside`` them are measured for half the time and without the minutes, and no target is theirs.
 
     Returns:
         The figures of each side by its name, under ``sides`` (see :func:`measure`); the ``targets`` (see
@@ -76,6 +78,7 @@ def compare(ours: Side, other: Side, seconds: float, minutes: float) -> dict[str
     sources = [app.source_text for app in generate(MicroAppsConfig(train=SOURCES, heldout=1)).train]
     load = [os.getloadavg()[0]]
     sides = {side.server.name: measure(side, sources, seconds, minutes) for side in (ours, other)}
+    sides |= {side.server.name: measure(side, sources, seconds / 2, 0) for side in beside}
     load.append(os.getloadavg()[0])
     return {
         "concurrency": CONCURRENCY,

@@ -53,8 +53,11 @@ def side(folder: Path, name: str, seconds: float, streams: bool) -> Side:
 def test_both_sides_are_measured_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench_serving, "_MINUTE_S", 0.4)
     ours, other = side(tmp_path, "ours", 0.01, True), side(tmp_path, "other", 0.1, False)
-    found = compare(ours, other, seconds=0.4, minutes=2)
-    assert list(found["sides"]) == ["ours", "other"]
+    found = compare(ours, other, seconds=0.4, minutes=2, beside=[side(tmp_path, "beside", 0.01, True)])
+    assert list(found["sides"]) == ["ours", "other", "beside"]
+    beside = found["sides"].pop("beside")
+    assert beside["levels"]["1"]["requests"]
+    assert beside["sustained"] is None
     for one in found["sides"].values():
         assert list(one["levels"]) == [str(clients) for clients in CONCURRENCY]
         assert all(level["requests"] and not level["errors"] for level in one["levels"].values())

@@ -23,7 +23,7 @@ CONFIG = ROOT / "configs" / "serve" / "bench.yaml"
 
 
 def resolved(document: dict[str, Any], folder: Path) -> dict[str, Any]:
-    return serve._resolved(document, folder / "model", folder / "runs", 8123)
+    return serve._resolved(document, {"path": str(folder / "model")}, folder / "runs", 8123)
 
 
 def test_the_preset_keeps_no_answers_and_asks_for_no_keys(tmp_path: Path) -> None:
@@ -51,6 +51,7 @@ def test_both_are_compared_and_nothing_is_left(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("CETD_RUNS", str(tmp_path / "runs"))
     model = random_model(load(FeedbackJobConfig, TINY, ["apps.train=40", "tokenizer_vocab=300"]), tmp_path / "model")
     command = [sys.executable, "-m", "jobs.bench", "serve", "--model", str(model), "--seconds", "0.5", "--minutes", "0"]
+    command += ["--beside", serve.INT8]
     with (tmp_path / "said.log").open("w+") as said:
         process = subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=subprocess.STDOUT)
         try:
