@@ -40,7 +40,10 @@ Event = Piece | End | EngineStoppedError
 
 
 class Call:
-    """One request on its way. Its caller reads ``events``; all else is a thread's of the engine."""
+    """One request on its way. Its caller reads ``events``; all else is a thread's of the engine.
+
+    ``asked`` is when the call was made, on the monotonic clock.
+    """
 
     def __init__(self, request: Request, tokenizer: Tokenizer, streams: bool) -> None:
         self.request, self.loop = request, asyncio.get_running_loop()
@@ -49,12 +52,12 @@ class Call:
         self.ended = False
         self._tokenizer, self._streams = tokenizer, streams
         self._unsaid: list[int] = []
-        self._asked = self._joined = self._first = time.monotonic()
+        self.asked = self._joined = self._first = time.monotonic()
 
     def draw(self, token: int, finish: Finish | None, began: float, now: float) -> list[Event]:
         """Note a token; what the caller is to hear of it. ``began`` is when the step that drew it did."""
         if not self.tokens:
-            self._joined, self._first = max(began, self._asked), now
+            self._joined, self._first = max(began, self.asked), now
         self.tokens.append(token)
         events: list[Event] = []
         if self._streams and (text := self._completed(token, last=finish is not None)):
@@ -72,9 +75,9 @@ class Call:
             finish=finish,
             input_tokens=len(self.request.tokens),
             output_tokens=len(self.tokens),
-            queue_ms=(self._joined - self._asked) * 1000,
-            first_token_ms=(self._first - self._asked) * 1000,
-            total_ms=(now - self._asked) * 1000,
+            queue_ms=(self._joined - self.asked) * 1000,
+            first_token_ms=(self._first - self.asked) * 1000,
+            total_ms=(now - self.asked) * 1000,
         )
 
     def _completed(self, token: int, last: bool) -> str:

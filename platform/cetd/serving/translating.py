@@ -1,9 +1,10 @@
 """The engine on CTranslate2: greedy decoding on CPUs, in fp32 and int8, and in int8 on cards such as the P40.
 
 Its decoder is C++ through and through: on small models one of its steps takes a tenth of the time that PyTorch's calls
-take (``python -m jobs.bench engines``). A batch cannot be joined once it runs, so requests that come later start
-another at once, on a thread of its own, as long as all batches together keep to the bound of tokens; rows leave at the
-step at which they end. The weights are shared.
+take (``python -m jobs.bench engines``). A batch cannot be joined once it runs. So as many batches run at once as there
+are processors for them, and what comes meanwhile travels together, a row of sixteen costing less than half of a lone
+one; but nobody waits long for a batch to end: then another one is started beside those that run. All batches together
+keep to the bound of tokens; rows leave at the step at which they end. The weights are shared.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ from cetd.serving.engine import Call, Engine, EngineStoppedError, tell
 
 log = logging.getLogger(__name__)
 
+# How long requests gather behind batches that keep all processors busy.
+_PATIENCE_S = 0.03
+
 COMPUTE_TYPES = {"fp32": "float32", "int8": "int8"}
 
 
@@ -49,8 +53,8 @@ class TranslatingEngine(Engine):
     ) -> None:
         """``threads`` are for all batches together; ``precision`` is one of :data:`COMPUTE_TYPES`."""
         super().__init__(tokenizer)
-        self._batching = batching
-        workers = max(2, 2 * threads)
+        self._batching, self._processors = batching, max(1, threads)
+        workers = 2 * self._processors
         with tempfile.TemporaryDirectory() as converted:
             self._names = write_translator(model, tokenizer.tokens, Path(converted))
             self._translator = ctranslate2.Translator(
@@ -58,12 +62,12 @@ class TranslatingEngine(Engine):
                 device=device,
                 compute_type=COMPUTE_TYPES[precision],
                 inter_threads=workers,
-                intra_threads=1 if device == "cuda" else max(1, threads // 2),
+                intra_threads=1,
             )
         self._change = threading.Condition()
         # All below are guarded by it.
         self._waiting: deque[Call] = deque()
-        self._idle, self._rows, self._tokens = workers, 0, 0
+        self._batches = self._rows = self._tokens = 0
         self._closing = self._broken = False
         self._threads = [
             threading.Thread(target=self._decode_for_ever, name=f"translator-{number}", daemon=True)
@@ -123,14 +127,22 @@ class TranslatingEngine(Engine):
             while not (batch := self._taken()):
                 if self._broken or (self._closing and not self._waiting):
                     return []
-                self._change.wait()
-            self._idle -= 1
+                # Where patience is at an end, it is a batch's end that makes room.
+                self._change.wait(self._patience() or None)
+            self._batches += 1
             self._rows += len(batch)
             self._tokens += _held(batch)
             return batch
 
+    def _patience(self) -> float:
+        """Seconds for which the first in the queue may still be left to wait; 0 where nobody waits."""
+        return max(0.0, self._waiting[0].asked + _PATIENCE_S - time.monotonic()) if self._waiting else 0.0
+
     def _taken(self) -> list[Call]:
-        share = -(-len(self._waiting) // max(1, self._idle))
+        spare = self._processors - self._batches
+        if not self._waiting or (spare <= 0 and self._patience() > 0):
+            return []
+        share = -(-len(self._waiting) // max(1, spare))
         batch: list[Call] = []
         while self._waiting and len(batch) < min(share, self._batching.max_rows - self._rows):
             if self._tokens + _held([*batch, self._waiting[0]]) > self._batching.max_batch_tokens:
@@ -140,7 +152,7 @@ class TranslatingEngine(Engine):
 
     def _left(self, batch: list[Call]) -> None:
         with self._change:
-            self._idle += 1
+            self._batches -= 1
             self._rows -= len(batch)
             self._tokens -= _held(batch)
             self._change.notify_all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -18,8 +19,9 @@ from cetd.generation.continuous import ContinuousBatch, Request
 from cetd.generation.encoder_decoder import generate
 from cetd.models import huggingface
 from cetd.models.encoder_decoder import EncoderDecoder
+from cetd.serving import translating
 from cetd.serving.answers import Piece, Text
-from cetd.serving.engine import Engine, EngineStoppedError
+from cetd.serving.engine import Call, Engine, EngineStoppedError
 from cetd.serving.stepping import SteppingEngine
 from cetd.serving.translating import TranslatingEngine
 from tests.cetd.serving.lively import lively_model
@@ -221,3 +223,69 @@ def test_a_short_request_is_not_held_up_by_a_long_one(engine: Engine, folder: Pa
         long.cancel()
 
     run(overtaking)
+
+
+@pytest.mark.parametrize(("patience_s", "together"), [(60.0, True), (0.0, False)])
+def test_what_comes_while_all_processors_are_busy_travels_together_unless_it_would_wait_too_long(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, patience_s: float, together: bool
+) -> None:
+    monkeypatch.setattr(translating, "_PATIENCE_S", patience_s)
+    engine = TranslatingEngine(loaded(folder), Tokenizer.load(folder), BATCHING, "fp32", "cpu", threads=1)
+    decode, sizes, busy, go = engine._decode, [], threading.Event(), threading.Event()
+
+    def watched(batch: list[Call]) -> None:
+        sizes.append(len(batch))
+        if len(sizes) == 1:
+            busy.set()
+            assert go.wait(PATIENCE_S)
+        decode(batch)
+
+    monkeypatch.setattr(engine, "_decode", watched)
+    first, *rest = (Request(tokens, GREEDY, 0) for tokens in sources(folder, 5))
+
+    async def ask() -> None:
+        begun = asyncio.create_task(engine.write(first))
+        await asyncio.to_thread(busy.wait, PATIENCE_S)
+        others = [asyncio.create_task(engine.write(request)) for request in rest]
+        if not together:
+            await asyncio.gather(*others)
+        await asyncio.sleep(0)  # all are in the queue
+        go.set()
+        await asyncio.gather(begun, *others)
+
+    asyncio.run(ask())
+    engine.close()
+    assert sizes[0] == 1
+    assert sum(sizes) == 5
+    if together:
+        assert sizes == [1, 4]
+
+
+def test_where_no_more_may_decode_nobody_spins(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Past their patience, requests wait for room without asking for it all the time."""
+    monkeypatch.setattr(translating, "_PATIENCE_S", 0.0)
+    narrow = BATCHING.model_copy(update={"max_rows": 1})
+    engine = TranslatingEngine(loaded(folder), Tokenizer.load(folder), narrow, "fp32", "cpu", threads=2)
+    decode, looks, go = engine._decode, [], threading.Event()
+    taken = engine._taken
+
+    def watched(batch: list[Call]) -> None:
+        assert go.wait(PATIENCE_S)
+        decode(batch)
+
+    def counted() -> list[Call]:
+        looks.append(None)
+        return taken()
+
+    monkeypatch.setattr(engine, "_decode", watched)
+    monkeypatch.setattr(engine, "_taken", counted)
+
+    async def ask() -> None:
+        asked = [asyncio.create_task(engine.write(Request(tokens, GREEDY, 0))) for tokens in sources(folder, 2)]
+        await asyncio.sleep(0.3)
+        assert len(looks) < 50
+        go.set()
+        await asyncio.gather(*asked)
+
+    asyncio.run(ask())
+    engine.close()
