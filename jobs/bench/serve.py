@@ -41,6 +41,8 @@ OURS, PLAIN = "serve", "plain"
 OWN_PROXY, INT8 = "own-proxy", "int8"
 # How Serve is to be started where throughput counts: see README, Serving. Workers are niced unless told otherwise.
 FAST = {"RAY_SERVE_ENABLE_HA_PROXY": "1", "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1", "RAY_worker_niceness": "0"}
+# Processes that are named.
+_SHOWN = 4
 SLOW = {"RAY_SERVE_ENABLE_HA_PROXY": "0", "RAY_SERVE_THROUGHPUT_OPTIMIZED": "0", "RAY_worker_niceness": "0"}
 
 
@@ -196,6 +198,8 @@ def _said(name: str, side: dict[str, Any]) -> Iterator[str]:
         failed = Counter(level["errors"]) + Counter(level.get("streamed", {}).get("errors", {}))
         for status, count in failed.items():
             yield f"{name}, {clients} clients: {count} requests with status {status}"
+    for clients in (min(side["levels"], key=int), max(side["levels"], key=int)):
+        yield f"{name}, {_limited(clients, side['levels'][clients])}"
     yield f"{name}: {memory['ready'] / 2**20:,.0f} MiB when ready, at most {memory['peak'] / 2**20:,.0f} MiB"
     for what, key in (("GET /health", "health_ms"), ("beyond what the answer says", "beyond_the_model_ms")):
         yield f"{name}: {what}, p50, p95, p99 in ms: {', '.join(_milliseconds(overhead[key]))}"
@@ -204,6 +208,19 @@ def _said(name: str, side: dict[str, Any]) -> Iterator[str]:
         slowest = " ".join("-" if one["p95_ms"] is None else f"{one['p95_ms']:.0f}" for one in sustained["by_minute"])
         weights = " to ".join(f"{sustained['memory'][when] / 2**20:,.0f}" for when in ("start", "end"))
         yield f"{name}: sustained, requests/s by minute: {speeds}; p95 in ms: {slowest}; memory {weights} MiB"
+
+
+def _limited(clients: str, level: dict[str, Any]) -> str:
+    """What a request costs, and how far from the end of all processors that is."""
+    from cetd.evaluation.bench_serving import limit
+
+    processors = len(os.sched_getaffinity(0))
+    costs = ", ".join(f"{name} {ms:.1f}" for name, ms in list(level["processor_ms"].items())[:_SHOWN])
+    return (
+        f"{clients} clients: a request takes {sum(level['processor_ms'].values()):.1f} ms of processor time ({costs}) "
+        f"and {level['client_ms']:.1f} of the clients': {processors} processors answer at most "
+        f"{limit(level, processors):.0f} requests/s, and answered {level['requests_per_s']:.0f}"
+    )
 
 
 def _milliseconds(found: dict[str, float] | None) -> list[str]:

@@ -34,7 +34,7 @@ from cetd.evaluation.load_generator import (
     requirements,
     summary,
 )
-from cetd.evaluation.server_process import Memory, Server, running
+from cetd.evaluation.server_process import Server, Usage, running
 from cetd.models import huggingface
 from cetd.models.encoder_decoder import EncoderDecoder
 from cetd.seeds import derive
@@ -51,6 +51,7 @@ BUSY = 16
 # with the most; and at most so many milliseconds with one client.
 SPEED_UP, GROWTH, P95_MS = 4.0, 6.0, 50.0
 _MINUTE_S = 60.0
+_NEXT_TO_NOTHING_MS = 0.01
 # Requests per client that are not timed.
 _WARM_UP = 2
 
@@ -95,17 +96,20 @@ def measure(side: Side, sources: Sequence[str], seconds: float, minutes: float) 
     """Start a server, put it under load and end it.
 
     Returns:
-        ``levels``, the summary (see :func:`load_generator.summary`) at each concurrency, with ``streamed``, that of
-        streams, where there are any; ``overhead``; ``sustained``; ``memory`` in bytes: when ready, and the ``peak``.
+        ``levels``, the summary (see :func:`load_generator.summary`) at each concurrency, with ``processor_ms``, the
+        server's processor time per request by process, and ``streamed``, the summary of streams, where there are any;
+        ``overhead``; ``sustained``; ``memory`` in bytes: when ready, and the ``peak``.
     """
-    with running(side.server) as memory:
+    with running(side.server) as usage:
         log.info("%s answers at %s", side.server.name, side.server.url)
-        ready, numbers = memory.now(), itertools.count()
+        ready, numbers = usage.now(), itertools.count()
         ask = infer(sources, MAX_NEW_TOKENS)
         levels: dict[str, Any] = {}
         for concurrency in CONCURRENCY:
             _load(side, ask, numbers, concurrency, requests=_WARM_UP * concurrency)
+            before = usage.processor_s()
             level = summary(_load(side, ask, numbers, concurrency, seconds=seconds))
+            level["processor_ms"] = _per_request(before, usage.processor_s(), level["requests"])
             if side.streams:
                 stream = requirements(sources, MAX_NEW_TOKENS)
                 level["streamed"] = summary(_load(side, stream, numbers, concurrency, seconds=seconds / 2))
@@ -114,8 +118,8 @@ def measure(side: Side, sources: Sequence[str], seconds: float, minutes: float) 
         return {
             "levels": levels,
             "overhead": _overhead(side, ask, numbers, seconds),
-            "sustained": _sustained(side, ask, numbers, minutes, memory) if minutes else None,
-            "memory": {"ready": ready, "peak": memory.peak},
+            "sustained": _sustained(side, ask, numbers, minutes, usage) if minutes else None,
+            "memory": {"ready": ready, "peak": usage.peak},
         }
 
 
@@ -159,6 +163,19 @@ def random_model(config: FeedbackJobConfig, folder: Path) -> Path:
     return folder
 
 
+def limit(level: dict[str, Any], processors: int) -> float:
+    """Requests per second at which server and clients would keep all processors busy, at what they cost here."""
+    return 1000 * processors / (sum(level["processor_ms"].values()) + level["client_ms"])
+
+
+def _per_request(before: dict[str, float], after: dict[str, float], requests: int) -> dict[str, float]:
+    """Milliseconds by process, the largest first, less what is next to nothing."""
+    spent = {name: 1000 * (seconds - before.get(name, 0.0)) / requests for name, seconds in after.items()}
+    return {
+        name: spent[name] for name in sorted(spent, key=lambda one: -spent[one]) if spent[name] > _NEXT_TO_NOTHING_MS
+    }
+
+
 def _overhead(side: Side, ask: Sender, numbers: Iterator[int], seconds: float) -> dict[str, Any]:
     """With one client: what no model works on takes, and a request takes beyond what its answer says it took."""
     health = _load(side, get("/health"), numbers, 1, seconds=seconds / 4)
@@ -167,10 +184,10 @@ def _overhead(side: Side, ask: Sender, numbers: Iterator[int], seconds: float) -
     return {"health_ms": summary(health)["latency_ms"], "beyond_the_model_ms": milliseconds(beyond)}
 
 
-def _sustained(side: Side, ask: Sender, numbers: Iterator[int], minutes: float, memory: Memory) -> dict[str, Any]:
-    start = memory.now()
+def _sustained(side: Side, ask: Sender, numbers: Iterator[int], minutes: float, usage: Usage) -> dict[str, Any]:
+    start = usage.now()
     load = _load(side, ask, numbers, BUSY, seconds=minutes * _MINUTE_S)
-    return {**summary(load), "by_minute": by_interval(load, _MINUTE_S), "memory": {"start": start, "end": memory.now()}}
+    return {**summary(load), "by_minute": by_interval(load, _MINUTE_S), "memory": {"start": start, "end": usage.now()}}
 
 
 def _load(side: Side, send: Sender, numbers: Iterator[int], concurrency: int, **end: Any) -> Load:

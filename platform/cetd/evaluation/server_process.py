@@ -44,10 +44,10 @@ class Server:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-class Memory:
-    """Resident memory of a process and all below it, weighed now and then in a thread of its own.
+class Usage:
+    """Memory and processor time of a process and all below it; its memory is weighed by a thread now and then.
 
-    Pages that processes share count once in each.
+    Memory is what is resident: pages that processes share count once in each.
     """
 
     def __init__(self, process: psutil.Process) -> None:
@@ -61,6 +61,18 @@ class Memory:
         """Bytes."""
         return sum(map(_resident, tree(self._process)))
 
+    def processor_s(self) -> dict[str, float]:
+        """Seconds of processor time that were used, by title of process; those that have ended left no figure."""
+        seconds: dict[str, float] = {}
+        for process in tree(self._process):
+            try:
+                times, title = process.cpu_times(), (process.cmdline() or [process.name()])[0]
+            except psutil.Error:  # ended meanwhile
+                continue
+            name = title.rpartition("/")[2]
+            seconds[name] = seconds.get(name, 0.0) + times.user + times.system
+        return seconds
+
     def close(self) -> None:
         self._stop.set()
         self._thread.join()
@@ -71,7 +83,7 @@ class Memory:
 
 
 @contextmanager
-def running(server: Server) -> Iterator[Memory]:
+def running(server: Server) -> Iterator[Usage]:
     """The server, from when it is ready; at the end nothing that it has started is left.
 
     Raises:
@@ -91,8 +103,8 @@ def running(server: Server) -> Iterator[Memory]:
     process = psutil.Process(started.pid)
     try:
         _wait(server, started)
-        with closing(Memory(process)) as memory:
-            yield memory
+        with closing(Usage(process)) as usage:
+            yield usage
     finally:
         below = tree(process)
         started.terminate()

@@ -13,7 +13,7 @@ from cetd.config import FeedbackJobConfig, load
 from cetd.data.tokenizer import Tokenizer
 from cetd.errors import InfrastructureError
 from cetd.evaluation import bench_serving
-from cetd.evaluation.bench_serving import BUSY, CONCURRENCY, Side, compare, measure, random_model, targets
+from cetd.evaluation.bench_serving import BUSY, CONCURRENCY, Side, compare, limit, measure, random_model, targets
 from cetd.evaluation.plain_server import Generator, InferBody
 from cetd.evaluation.server_process import Server, free_port
 from cetd.models import huggingface
@@ -66,6 +66,9 @@ def test_both_sides_are_measured_alike(tmp_path: Path, monkeypatch: pytest.Monke
         assert min(*one["sustained"]["memory"].values(), one["memory"]["ready"]) > 2**20
         assert one["memory"]["peak"] >= one["memory"]["ready"]
         assert one["overhead"]["health_ms"]["p50"] > 0
+        (name,) = one["levels"]["8"]["processor_ms"]
+        assert name.startswith("python")
+        assert limit(one["levels"]["8"], processors=2) > one["levels"]["8"]["requests_per_s"] / 4
     levels = found["sides"]["ours"]["levels"]
     assert all(level["streamed"]["first_token_ms"]["p50"] > 0 for level in levels.values())
     assert "streamed" not in found["sides"]["other"]["levels"]["1"]
@@ -89,6 +92,10 @@ def test_targets_are_met_or_not() -> None:
         "p95_ms": (50, True),
     }
     assert not any(one["met"] for one in targets(levels(10, 79, 59, 51.0), levels(1, 20, 20, 200.0)).values())
+
+
+def test_the_limit_is_where_all_processors_are_busy() -> None:
+    assert limit({"processor_ms": {"gateway": 2.0, "model": 5.5}, "client_ms": 0.5}, processors=2) == 250
 
 
 def test_a_server_that_does_not_answer_any_more_ends_the_comparison(tmp_path: Path) -> None:

@@ -52,10 +52,13 @@ def test_a_server_and_all_below_it_are_gone_at_the_end(
 ) -> None:
     monkeypatch.setattr("cetd.evaluation.server_process._GRACE_S", 0.5)
     before = below()
-    with running(server(tmp_path, PROGRAM, manner)) as memory:
+    with running(server(tmp_path, PROGRAM, manner)) as usage:
         started = below() - before
         assert [process for process in started if "sleep" in process.name()]
-        assert min(memory.peak, memory.now()) > 2**20
+        assert min(usage.peak, usage.now()) > 2**20
+        spent = usage.processor_s()
+        assert set(spent) == {Path(sys.executable).name, "sleep"}
+        assert spent[Path(sys.executable).name] > 0
     assert not any(map(runs, started))
 
 
