@@ -39,11 +39,8 @@ HELP = "CET-D on Ray Serve against generate behind a plain FastAPI app"
 DEMO = ROOT / "configs" / "feedback" / "demo.yaml"
 OURS, PLAIN = "serve", "plain"
 OWN_PROXY, INT8 = "own-proxy", "int8"
-# How Serve is to be started where throughput counts: see README, Serving. Workers are niced unless told otherwise.
-FAST = {"RAY_SERVE_ENABLE_HA_PROXY": "1", "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1", "RAY_worker_niceness": "0"}
 # Processes that are named.
 _SHOWN = 4
-SLOW = {"RAY_SERVE_ENABLE_HA_PROXY": "0", "RAY_SERVE_THROUGHPUT_OPTIMIZED": "0", "RAY_worker_niceness": "0"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,11 +73,11 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     folder = runs_root(None) / "bench" / "serve"
     model = _model(arguments.model, folder)
     variants = {
-        OWN_PROXY: _ours(document, model, folder, OWN_PROXY, SLOW),
-        INT8: _ours(document, model, folder, INT8, FAST, precision="int8"),
+        OWN_PROXY: _ours(document, model, folder, OWN_PROXY, haproxy=False),
+        INT8: _ours(document, model, folder, INT8, precision="int8"),
     }
     found = compare(
-        _ours(document, model, folder, OURS, FAST),
+        _ours(document, model, folder, OURS),
         _plain(model, folder),
         arguments.seconds,
         arguments.minutes,
@@ -105,9 +102,21 @@ def _model(given: Path | None, folder: Path) -> Path:
     return random_model(configuration.load(FeedbackJobConfig, DEMO, []), folder / "model")
 
 
-def _ours(
-    document: dict[str, Any], model: Path, folder: Path, name: str, environment: dict[str, str], **changed: str
-) -> Side:
+def environment(haproxy: bool) -> dict[str, str]:
+    """How Serve is started: see README, Serving. Ports that HAProxy opens are free ones."""
+    from cetd.evaluation.server_process import free_port
+
+    return {
+        "PYTHONPATH": os.pathsep.join((str(ROOT / "platform"), str(ROOT))),
+        "RAY_worker_niceness": "0",
+        "RAY_SERVE_ENABLE_HA_PROXY": str(int(haproxy)),
+        "RAY_SERVE_THROUGHPUT_OPTIMIZED": str(int(haproxy)),
+        "RAY_SERVE_HAPROXY_METRICS_PORT": str(free_port()),
+        "RAY_SERVE_HAPROXY_STATS_PORT": str(free_port()),
+    }
+
+
+def _ours(document: dict[str, Any], model: Path, folder: Path, name: str, haproxy: bool = True, **changed: str) -> Side:
     """The applications of ``document`` with this model, ``changed`` where told, on a port that is free."""
     from cetd.evaluation.bench_serving import Side
     from cetd.evaluation.server_process import Server, free_port
@@ -124,7 +133,7 @@ def _ours(
         ready="/ready",
         log=folder / f"{name}.log",
         folder=ROOT,
-        environment={"PYTHONPATH": os.pathsep.join((str(ROOT / "platform"), str(ROOT))), **environment},
+        environment=environment(haproxy),
     )
     return Side(server, streams=True)
 

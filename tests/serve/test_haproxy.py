@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ import yaml
 
 from cetd.evaluation.server_process import Server, free_port, running
 from cetd.serving import api_keys
-from jobs.bench.serve import FAST
+from jobs.bench.serve import environment
 from tests.jobs.running import ROOT
 from tests.serve.serving import Client
 
@@ -41,7 +40,7 @@ def client(runs: Path, model_folder: Path) -> Iterator[Client]:
         ready="/ready",
         log=runs / "serve.log",
         folder=ROOT,
-        environment={"PYTHONPATH": os.pathsep.join((str(ROOT / "platform"), str(ROOT))), **FAST},
+        environment=environment(haproxy=True),
     )
     with running(server):
         yield Client(server.url)

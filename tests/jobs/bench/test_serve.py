@@ -51,7 +51,7 @@ def test_both_are_compared_and_nothing_is_left(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("CETD_RUNS", str(tmp_path / "runs"))
     model = random_model(load(FeedbackJobConfig, TINY, ["apps.train=40", "tokenizer_vocab=300"]), tmp_path / "model")
     command = [sys.executable, "-m", "jobs.bench", "serve", "--model", str(model), "--seconds", "0.5", "--minutes", "0"]
-    command += ["--beside", serve.INT8]
+    command += ["--beside"]
     with (tmp_path / "said.log").open("w+") as said:
         process = subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=subprocess.STDOUT)
         try:
