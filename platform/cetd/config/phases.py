@@ -27,13 +27,6 @@ class Phase1Config(Section):
     max_chars: Annotated[int, Field(ge=400)] = Field(
         default=2400, description="longest input; sections are cut further where it asks for it"
     )
-    evidence: bool = Field(
-        default=True,
-        description="tell behind each label how much of the section's name and of the requirement is shared",
-    )
-    answer: Literal["header", "label"] = Field(
-        default="header", description="target: the label with the section's first line, or the label alone"
-    )
 
     @model_validator(mode="after")
     def _requirement_leaves_room(self) -> Phase1Config:

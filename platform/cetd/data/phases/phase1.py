@@ -1,10 +1,13 @@
 """Phase 1, subject expertise: a requirement, sections of the same repository that BM25 finds for it, and the true one.
 
-The input is the requirement, then the sections in BM25's order, each under its label (``[A]`` to ``[I]``), its path and
-symbol, and how much of its name and of the requirement the two share. The target is the label of the true section with
-its first line, or ``[none]``. The true section stands last where BM25 does not have it among the best. So that this
-does not tell it, the last section of the other rows is drawn from below the best, too, the likelier the higher it
-stands there, and of the rows that BM25 misses only a share is kept.
+The input is the requirement, then the sections in BM25's order, each under what speaks for it in three words, its label
+(``[A]`` to ``[I]``), its path and symbol. The target is the same of the true section: its evidence and its label, such
+as ``same full some [B]``; or ``[none]``. A small model that states the evidence first learns which evidence goes with
+being right; of the label alone it learns little more than how often each place is.
+
+The true section stands last where BM25 does not have it among the best. So that this does not tell it, the last section
+of the other rows is drawn from below the best, too, the likelier the higher it stands there, and of the rows that BM25
+misses only a share is kept.
 """
 
 from __future__ import annotations
@@ -55,12 +58,6 @@ class Section:
         return f"{self.definition.path}: {self.definition.symbol}"
 
     @property
-    def header(self) -> str:
-        """The line that defines it, behind its decorators."""
-        lines = self.code.split("\n")
-        return next((line for line in lines if line.startswith(("def ", "class ", "async def "))), lines[0])
-
-    @property
     def text(self) -> str:
         """What is searched."""
         return f"{self.title}\n{self.code}"
@@ -80,6 +77,22 @@ class Section:
 def label(index: int) -> str:
     """How the ``index``-th candidate is called in input and target; -1: none of them."""
     return NONE_LABEL if index < 0 else f"[{string.ascii_uppercase[index]}]"
+
+
+def evidence(query: str, section: Section) -> str:
+    """What speaks for a section: whether it is of the kind that the requirement asks for, what share of its name's
+    words the requirement has, and what share of the requirement's words it has."""
+    asked, named = set(words(query)), set(words(section.definition.name))
+    kind = "same" if query.startswith("The class ") == section.definition.is_class else "other"
+    name = _level(len(asked & named), len(named), ("full", "part", "no"))
+    body = _level(len(asked & section.words), len(asked), ("most", "some", "few"))
+    return f"{kind} {name} {body}"
+
+
+def _level(shared: int, of: int, levels: tuple[str, str, str]) -> str:
+    """The first where two thirds are shared, the second where a third is, the last for less."""
+    high, middle, low = levels
+    return high if of and 3 * shared >= 2 * of else middle if of and 3 * shared >= of else low
 
 
 def phase1_rows(documents: Sequence[Document], config: Phase1Config, seed: int) -> list[dict[str, Any]]:
@@ -168,29 +181,27 @@ def _row(
     config: Phase1Config,
 ) -> dict[str, Any]:
     indices = [index for index, _ in chosen]
+    offered = [found[index] for index in indices]
     answer = indices.index(true) if true in indices else -1
-    answers = [_answer(place, found[index], config) for place, index in enumerate(indices)]
+    answers = [f"{evidence(query, section)} {label(place)}" for place, section in enumerate(offered)]
     one = found[true].definition
     return {
-        "input": _input(query, [found[index] for index in indices], config),
+        "input": _input(query, offered, answers, config),
         "target": NONE_LABEL if answer < 0 else answers[answer],
         "repository": encodable(repository),
         "path": encodable(one.path),
         "symbol": one.symbol,
         "label": answer,
-        "candidates": [encodable(found[index].title) for index in indices],
+        "candidates": [encodable(section.title) for section in offered],
         "answers": answers,
         "bm25_scores": [score for _, score in chosen],
     }
 
 
-def _answer(place: int, section: Section, config: Phase1Config) -> str:
-    return f"{label(place)} {section.header}" if config.answer == "header" else label(place)
-
-
-def _input(query: str, offered: Sequence[Section], config: Phase1Config) -> str:
+def _input(query: str, offered: Sequence[Section], answers: Sequence[str], config: Phase1Config) -> str:
     """The requirement and the sections, in at most ``max_chars`` characters."""
-    heads = [f"{label(number)} {_head(query, section, config)}" for number, section in enumerate(offered)]
+    titles = [encodable(section.title)[-_TITLE_CHARS:] for section in offered]
+    heads = [f"{answer} {title}" for answer, title in zip(answers, titles, strict=True)]
     room = config.max_chars - len(query) - sum(len(head) + 2 for head in heads)
     most = max(0, min(config.section_chars, room // len(offered)))
     parts = [
@@ -198,17 +209,3 @@ def _input(query: str, offered: Sequence[Section], config: Phase1Config) -> str:
         *(part for head, section in zip(heads, offered, strict=True) for part in (head, section.code[:most])),
     ]
     return "\n".join(parts)[: config.max_chars]
-
-
-def _head(query: str, section: Section, config: Phase1Config) -> str:
-    """Path and symbol; before them, such as ``=+``, how much of the name and of the requirement is shared."""
-    title = encodable(section.title)[-_TITLE_CHARS:]
-    if not config.evidence:
-        return title
-    asked, named = set(words(query)), set(words(section.definition.name))
-    return f"{_level(len(named & asked), len(named))}{_level(len(asked & section.words), len(asked))} {title}"
-
-
-def _level(shared: int, of: int) -> str:
-    """``=`` where two thirds are shared, ``+`` where a third is, ``-`` for less."""
-    return "=" if of and 3 * shared >= 2 * of else "+" if of and 3 * shared >= of else "-"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from random import Random
 
 import pyarrow as pa
@@ -12,7 +13,8 @@ from cetd.config import ConfigError, validate
 from cetd.config.phases import Phase1Config
 from cetd.data.corpus.document import Document
 from cetd.data.phases.bm25 import Index, ranked, words
-from cetd.data.phases.phase1 import label, phase1_rows, phase1_schema
+from cetd.data.phases.definitions import modules
+from cetd.data.phases.phase1 import evidence, label, phase1_rows, phase1_schema, sections
 from tests.cetd.data.phases.code import MATHS, TEXTS, repository
 
 
@@ -47,22 +49,43 @@ def test_every_documented_definition_outside_tests_is_asked_about() -> None:
 
 def test_a_row_holds_the_requirement_the_sections_and_the_label() -> None:
     row = rows()["wrap"]
-    requirement, first, *_ = row["input"].split("\n")
+    requirement, *lines = row["input"].split("\n")
     assert requirement == "The function shall wrap a paragraph of text into lines of at most width characters."
-    assert first.startswith("[A] ")
+    heads = [line for line in lines if re.match(r"\w+ \w+ \w+ \[[A-I]\] ", line)]
+    titles = [f"{answer} {title}" for answer, title in zip(row["answers"], row["candidates"], strict=True)]
+    assert heads == titles
     index = row["label"]
     assert row["candidates"][index] == "pkg/texts.py: wrap"
-    assert row["target"] == f"{label(index)} def wrap(text: str, width: int=70) -> list[str]:"
+    assert row["target"] == row["answers"][index] == f"same full some {label(index)}"
     assert "Wrap a paragraph" not in row["input"]
     assert "# the words" not in row["input"]
     assert row["bm25_scores"] == sorted(row["bm25_scores"], reverse=True)
-    assert "=+ pkg/texts.py: wrap" in row["input"]
 
 
-def test_the_label_alone_may_be_the_target() -> None:
-    row = rows(answer="label", evidence=False)["mean"]
-    assert row["target"] == label(row["label"])
-    assert f"{label(row['label'])} pkg/maths.py: mean\n" in row["input"]
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("The function shall compute the mean of numbers.", "same full most"),
+        ("The class shall compute the mean of numbers.", "other full most"),
+        ("The function shall tell the total length.", "same no some"),
+        ("The function shall wrap words.", "same no few"),
+        ("The function shall do it.", "same no few"),
+    ],
+)
+def test_the_evidence_is_the_kind_and_what_words_are_shared(query: str, said: str) -> None:
+    mean = sections(modules(repository()))[0]
+    assert mean.definition.symbol == "mean"
+    assert evidence(query, mean) == said
+
+
+def test_a_section_has_the_same_evidence_whether_the_true_one_is_there_or_not() -> None:
+    told, without = (
+        {title: answer.rpartition(" ")[0] for title, answer in zip(row["candidates"], row["answers"], strict=True)}
+        for row in (rows()["mean"], rows(none_share=1.0)["mean"])
+    )
+    both = told.keys() & without.keys()
+    assert len(both) > 3
+    assert all(told[title] == without[title] for title in both)
 
 
 def test_equal_code_under_another_name_is_no_candidate_beside_the_true_one() -> None:
@@ -108,7 +131,7 @@ def test_of_rows_that_bm25_misses_a_share_is_kept() -> None:
 def test_inputs_keep_within_their_length() -> None:
     for row in phase1_rows(many(30), Phase1Config(max_chars=480, requirement_chars=60, section_chars=300), 0):
         assert len(row["input"]) <= 480
-        assert "[H] " in row["input"]
+        assert " [H] " in row["input"]
 
 
 def test_rows_repeat_and_follow_the_schema() -> None:
