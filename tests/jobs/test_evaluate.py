@@ -97,6 +97,7 @@ def test_phase_1_is_ranked_against_bm25_on_the_same_rows(root: Path, capsys: pyt
     assert bm25["candidate_mrr"] == pytest.approx(sum(1 / (row["label"] + 1) for row in there) / len(there))
     assert (found["phase"], found["rows"], found["figures"]["model"]["rows"]) == (1, 7, 7)
     assert 0 < found["figures"]["model"]["mrr"] <= 1
+    assert all("threshold" in one for one in found["figures"].values())
     assert found["revision"]
 
 

@@ -9,14 +9,17 @@ from cetd.config.train import TrainJobConfig
 from cetd.data.phases.phase1 import label
 from cetd.data.tokenizer import Tokenizer
 from cetd.evaluation.phase_evaluation import SHOWN, Evaluation, Row, Shown, Table, Told, chosen, percent
-from cetd.evaluation.ranking import rank
+from cetd.evaluation.ranking import log_odds
 from cetd.evaluation.retrieval import NONE, Ranking, by_place, figures, threshold
 from cetd.models.encoder_decoder import EncoderDecoder
 
 _BATCH = 16
+# Training rows that the model's threshold is chosen on; BM25's is on all of them, as its scores are there already.
+_TRAINING_ROWS = 1000
 _NOTE = (
     "Accuracy@1 and MRR with “none of these” as one of the answers; then among the candidates alone, on rows that have "
-    "a true one. BM25 says “none of these” below a score chosen on the training rows."
+    "a true one. Both say “none of these” below a score chosen on training rows: the model's is the log-odds of a "
+    "candidate's whole target, evidence and label, against “none of these”."
 )
 _PLACES_NOTE = (
     "Accuracy@1 by where BM25 has the truth. A true section that it does not find among the best stands last: BM25 "
@@ -33,37 +36,54 @@ def evaluate(
     split: str,
     told: Told,
 ) -> Evaluation:
-    """Rank the candidates of every row; ``training`` are the rows that BM25's threshold is chosen on.
+    """Rank the candidates of every row; ``training`` are the rows that thresholds of "none of these" are chosen on.
 
     Raises:
         ValueError: no training rows.
     """
-    level = threshold([row["label"] for row in training], [row["bm25_scores"] for row in training])
-    bm25 = [Ranking(row["label"], tuple(row["bm25_scores"]), level) for row in rows]
-    rankers = {"model": _ranked(model, tokenizer, rows, config.data.max_input_tokens, told), "BM25 alone": bm25}
+    some = [training[index] for index in chosen(len(training), _TRAINING_ROWS)]
+    scores = _log_odds(model, tokenizer, [*rows, *some], config.data.max_input_tokens, told)
+    rankers = {
+        "model": _rankings(rows, scores[: len(rows)], some, scores[len(rows) :]),
+        "BM25 alone": _rankings(rows, _bm25(rows), training, _bm25(training)),
+    }
     places = {name: by_place(rankings) for name, rankings in rankers.items()}
     found = {
         name: asdict(figures(rankings))
         | {"accuracy_by_place": {place: figures(group).accuracy for place, group in places[name].items()}}
+        | {"threshold": level if (level := rankings[0].none_score) > float("-inf") else None}
         for name, rankings in rankers.items()
     }
-    found["BM25 alone"]["threshold"] = level if level > float("-inf") else None
     counts = {place: len(group) for place, group in places["model"].items()}
     return Evaluation(1, split, len(rows), found, _tables(found, counts), _examples(rows, rankers))
 
 
-def _ranked(
-    model: EncoderDecoder, tokenizer: Tokenizer, rows: Sequence[Row], max_input_tokens: int, told: Told
+def _rankings(
+    rows: Sequence[Row],
+    scores: Sequence[Sequence[float]],
+    known: Sequence[Row],
+    known_scores: Sequence[Sequence[float]],
 ) -> list[Ranking]:
-    rankings: list[Ranking] = []
+    """Rankings of ``rows`` by ``scores``, with "none of these" where it gets most of the ``known`` rows right."""
+    level = threshold([row["label"] for row in known], known_scores)
+    return [Ranking(row["label"], tuple(one), level) for row, one in zip(rows, scores, strict=True)]
+
+
+def _bm25(rows: Sequence[Row]) -> list[list[float]]:
+    return [row["bm25_scores"] for row in rows]
+
+
+def _log_odds(
+    model: EncoderDecoder, tokenizer: Tokenizer, rows: Sequence[Row], max_input_tokens: int, told: Told
+) -> list[tuple[float, ...]]:
+    scores: list[tuple[float, ...]] = []
     for start in range(0, len(rows), _BATCH):
         batch = rows[start : start + _BATCH]
-        inputs, labels = [row["input"] for row in batch], [row["label"] for row in batch]
-        answers = [row["answers"] for row in batch]
-        rankings += rank(model, tokenizer, inputs, labels, answers, max_input_tokens)
-        if start // _BATCH % 10 == 9 or len(rankings) == len(rows):
-            told(f"ranked {len(rankings)} of {len(rows)} rows")
-    return rankings
+        inputs, answers = [row["input"] for row in batch], [row["answers"] for row in batch]
+        scores += log_odds(model, tokenizer, inputs, answers, max_input_tokens)
+        if start // _BATCH % 10 == 9 or len(scores) == len(rows):
+            told(f"ranked {len(scores)} of {len(rows)} rows, training rows among them")
+    return scores
 
 
 def _tables(found: dict, counts: dict[str, int]) -> tuple[Table, ...]:

@@ -76,7 +76,7 @@ def evaluate_phase(model_folder: Path, config: TrainJobConfig, split: str, limit
     schema = phase1_schema if config.phase == 1 else phase2_schema
     rows = _rows(config.data.validation if split == "validation" else config.data.train, split, schema.names, limit)
     assert config.data.train, "runs of generated pairs have no rows of a phase"
-    baseline_columns = ["label", "bm25_scores"] if config.phase == 1 else ["input", "target"]
+    baseline_columns = ["input", "answers", "label", "bm25_scores"] if config.phase == 1 else ["input", "target"]
     training = read_table(config.data.train, baseline_columns).to_pylist()
     model = huggingface.load(model_folder)
     assert isinstance(model, EncoderDecoder), "the configuration says so"

@@ -1,6 +1,6 @@
 """How well relevant sections are found: accuracy@1, MRR, and "none of these" precision and recall, of any ranking.
 
-A ranking gives every candidate a score, and "none of these" one too: what scores highest is the answer. BM25's score of
+A ranking gives every candidate a score, and "none of these" one too: what scores highest is the answer. The score of
 "none of these" is a threshold, chosen on training rows.
 """
 
