@@ -98,6 +98,16 @@ def test_phase_1_is_ranked_against_bm25_on_the_same_rows(root: Path, capsys: pyt
     assert (found["phase"], found["rows"], found["figures"]["model"]["rows"]) == (1, 7, 7)
     assert 0 < found["figures"]["model"]["mrr"] <= 1
     assert all("threshold" in one for one in found["figures"].values())
+    kind = [[answer[:5] == "same " for answer in row["answers"]].index(True) for row in there]
+    right = sum(first == row["label"] for first, row in zip(kind, there, strict=True))
+    assert found["figures"]["BM25 and kind"]["candidate_accuracy"] == pytest.approx(right / len(there))
+    assert all("threshold" in one for one in found["figures"].values())
+    kind = [
+        [name for name, said in zip(row["candidates"], row["answers"], strict=True) if said[:5] == "same "]
+        for row in there
+    ]
+    first = [names[0] == row["candidates"][row["label"]] for names, row in zip(kind, there, strict=True)]
+    assert found["figures"]["BM25 and kind"]["candidate_accuracy"] == pytest.approx(sum(first) / len(there))
     assert found["revision"]
 
 

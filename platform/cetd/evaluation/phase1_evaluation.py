@@ -16,10 +16,12 @@ from cetd.models.encoder_decoder import EncoderDecoder
 _BATCH = 16
 # Training rows that the model's threshold is chosen on; BM25's is on all of them, as its scores are there already.
 _TRAINING_ROWS = 1000
+_WRONG_KIND = 1000.0
 _NOTE = (
     "Accuracy@1 and MRR with “none of these” as one of the answers; then among the candidates alone, on rows that have "
-    "a true one. Both say “none of these” below a score chosen on training rows: the model's is the log-odds of a "
-    "candidate's whole target, evidence and label, against “none of these”."
+    "a true one. All say “none of these” below a score chosen on training rows: the model's is the log-odds of a "
+    "candidate's whole target, evidence and label, against “none of these”. BM25 and kind: where a function is asked "
+    "for, classes come behind all functions, and the other way round."
 )
 _PLACES_NOTE = (
     "Accuracy@1 by where BM25 has the truth. A true section that it does not find among the best stands last: BM25 "
@@ -46,6 +48,7 @@ def evaluate(
     rankers = {
         "model": _rankings(rows, scores[: len(rows)], some, scores[len(rows) :]),
         "BM25 alone": _rankings(rows, _bm25(rows), training, _bm25(training)),
+        "BM25 and kind": _rankings(rows, _bm25_and_kind(rows), training, _bm25_and_kind(training)),
     }
     places = {name: by_place(rankings) for name, rankings in rankers.items()}
     found = {
@@ -71,6 +74,17 @@ def _rankings(
 
 def _bm25(rows: Sequence[Row]) -> list[list[float]]:
     return [row["bm25_scores"] for row in rows]
+
+
+def _bm25_and_kind(rows: Sequence[Row]) -> list[list[float]]:
+    """BM25's scores, less what puts sections of the wrong kind behind all others."""
+    return [
+        [
+            score - _WRONG_KIND * answer.startswith("other ")
+            for answer, score in zip(row["answers"], row["bm25_scores"], strict=True)
+        ]
+        for row in rows
+    ]
 
 
 def _log_odds(
