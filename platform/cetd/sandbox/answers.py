@@ -7,12 +7,12 @@ run's output, and along with its answer, for tests that capture it. Runs inside 
 
 from __future__ import annotations
 
+import _thread
 import builtins
 import io
 import os
 import socket
 import sys
-import threading
 from typing import Any
 
 from cetd.sandbox.encoding import decode, encode
@@ -31,8 +31,8 @@ class Answers:
         self._channel = channel
         self._exports = Exports(self._ask)
         # Threads of the program that ask at the same time would take each other's answers.
-        self._one_thread = threading.RLock()
-        self._out, self._err = _Echo(1), _Echo(2)
+        self._one_thread = _thread.RLock()
+        self._out, self._err = _OUT, _ERR
         sys.stdout, sys.stderr = self._out.text, self._err.text
         # Made before the program runs, for when there is no memory left to make it.
         self._out_of_memory = encode(("raise", "MemoryError", "MemoryError", (), "out of memory", None, "", ""))
@@ -126,3 +126,7 @@ class _Echo(io.RawIOBase):
             return ""
         kept, self._kept = self._kept, bytearray()
         return kept.decode("utf-8", "replace")
+
+
+# Made once, before there are candidates, each of which is forked with a copy of its own.
+_OUT, _ERR = _Echo(1), _Echo(2)

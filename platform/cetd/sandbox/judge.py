@@ -135,13 +135,16 @@ def _encoded(state: str, reason: str, results: list[Result], plain: Sequence[str
     return encode((state, reason[:_MESSAGE_LENGTH], cut, list(plain)))
 
 
-def _files(room: str) -> dict[str, tuple[int, ...]]:
+def _files(folder: str) -> dict[str, tuple[int, ...]]:
     """What there is in the judge's own file system; but not what is compiled of the tests, which is for later runs."""
     found: dict[str, tuple[int, ...]] = {}
-    for folder, folders, names in os.walk(room):
-        if "__pycache__" in folders:
-            folders.remove("__pycache__")
-        found |= {(path := os.path.join(folder, name)): _state(path) for name in folders + names}
+    with os.scandir(folder) as entries:  # several times as fast as os.walk
+        for entry in entries:
+            is_folder = entry.is_dir(follow_symlinks=False)
+            if not (is_folder and entry.name == "__pycache__"):
+                found[entry.path] = _state(entry.path)
+                if is_folder:
+                    found |= _files(entry.path)
     return found
 
 
@@ -161,5 +164,5 @@ def _tidied(room: str, before: dict[str, tuple[int, ...]]) -> bool:
                 os.rmdir(path) if os.path.isdir(path) and not os.path.islink(path) else os.remove(path)
             found = _files(room)
         return found == before
-    except (OSError, RecursionError):  # os.walk of a folder within a folder within ...
+    except (OSError, RecursionError):  # a folder within a folder within ...
         return False

@@ -15,6 +15,12 @@ import time
 
 # PyDLL keeps the GIL: a child of clone must not find it released.
 LIBC = ctypes.PyDLL(None, use_errno=True)
+# Looked up here, and not once more in each fork.
+for _name in ("capset", "mount", "prctl", "syscall"):
+    getattr(LIBC, _name)
+_before_fork, _after_fork_in_child, _after_fork_in_parent = (
+    getattr(ctypes.pythonapi, f"PyOS_{_name}") for _name in ("BeforeFork", "AfterFork_Child", "AfterFork_Parent")
+)
 
 _CLONE_CHILD_SETTID, _CLONE_CHILD_CLEARTID = 0x01000000, 0x00200000
 _SYS_CLONE = {"x86_64": 56, "aarch64": 220}
@@ -47,14 +53,14 @@ def spawn(namespaces: int = 0) -> int:
     if LIBC.prctl(_PR_GET_TID_ADDRESS, ctypes.byref(tid), 0, 0, 0) == 0:
         flags |= _CLONE_CHILD_SETTID | _CLONE_CHILD_CLEARTID
     number = _SYS_CLONE[os.uname().machine]
-    ctypes.pythonapi.PyOS_BeforeFork()
+    _before_fork()
     # The fourth argument is the thread id's address or, where that is the fifth, thread-local storage: not asked for.
     pid = LIBC.syscall(number, ctypes.c_ulong(flags), None, None, tid, tid)
     if pid == 0:
-        ctypes.pythonapi.PyOS_AfterFork_Child()
+        _after_fork_in_child()
         return 0
     code = ctypes.get_errno()
-    ctypes.pythonapi.PyOS_AfterFork_Parent()
+    _after_fork_in_parent()
     if pid < 0:
         raise OSError(code, f"clone: {os.strerror(code)}")
     return pid

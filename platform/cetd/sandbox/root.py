@@ -70,6 +70,7 @@ class PythonFiles:
         return {
             "HOME": "/tmp",
             "LANG": "C.UTF-8",
+            "LD_BIND_NOW": "1",  # once by the server, which unsets it, and not by each fork as far as that gets
             "LD_LIBRARY_PATH": ":".join(dict.fromkeys(os.path.dirname(path) for path in self.libraries)),
             "MALLOC_ARENA_MAX": "1",  # an arena per thread would use up the address space that a program may map
             "OMP_NUM_THREADS": "1",  # numeric libraries would make a thread per core, and count as processes

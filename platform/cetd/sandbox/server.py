@@ -43,6 +43,7 @@ def main(config: dict[str, Any]) -> None:
 
     bubblewrap's --die-with-parent does not suffice: it may not signal a server that has left root.
     """
+    del os.environ["LD_BIND_NOW"]
     _load_random()
     for name in _WARM:
         importlib.import_module(name)
