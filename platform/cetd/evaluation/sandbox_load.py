@@ -36,6 +36,8 @@ _APPS = 40
 # Growth in KiB that is none: of 10,000 runs that each left half a KiB, it would be more.
 _SLACK_KB = 4096
 _SLOWER = 0.10
+# In which every slot makes a judge for the next tests.
+_REST_S = 0.5
 _BROKEN = "def f(:\n"
 # Holds its slot until the other slots are asked as well.
 _WITNESS = {"witness.py": "import time\ndef wait():\n    time.sleep(0.2)\n"}
@@ -237,6 +239,7 @@ def _held_by_both(sandbox: Sandbox, pool: ThreadPoolExecutor) -> dict[str, Held]
     witnesses = [pool.submit(sandbox.run, _WITNESS, _WITNESS_TESTS) for _ in range(sandbox.slots)]
     for witness in witnesses:
         witness.result()
+    time.sleep(_REST_S)
     gc.collect()
     server = sandbox.server_pid
     inside = {server, *descendants(server)} if server else set()

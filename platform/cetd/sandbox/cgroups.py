@@ -20,7 +20,7 @@ from pathlib import Path
 CONTROLLERS = ("memory", "pids", "cpu")
 _PREFIX = "cetd-sandbox"
 _PERIOD_US = 100_000
-_OWN_MB = 32  # what a slot and its judge take beside the tests
+_OWN_MB = 32  # what a slot and its judges take beside the tests
 _OWN_PROCESSES = 8
 _LEAVE_S = 1.0
 _ENDS_BYTES = 4096

@@ -6,6 +6,7 @@ import ast
 import builtins
 import sys
 from collections.abc import Collection, Iterable, Mapping
+from functools import cached_property
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
@@ -16,6 +17,11 @@ from cetd.sandbox.sources import is_package, module_names
 
 class _ProgramModule(ModuleType):
     """A module of the program: what tests set in it is set over there too."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "__all__" and "_cetd_public" in vars(self):  # found where it is asked for, by from ... import *
+            return vars(self)["_cetd_public"]()
+        raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
@@ -33,8 +39,13 @@ class RemoteFinder:
 
     def __init__(self, program_paths: Iterable[str], tests: Mapping[str, str | bytes]) -> None:
         self._paths = module_names(program_paths)
-        self._elsewhere = {*vars(builtins), *_imported(tests, self._paths)}
+        self._tests = tests
         self.remote: Remote | None = None
+
+    @cached_property
+    def _elsewhere(self) -> set[str]:
+        """Names that are not the program's; to search the tests for them takes as long as to compile those."""
+        return {*vars(builtins), *_imported(self._tests, self._paths)}
 
     def forget(self) -> None:
         """Unload the proxies of an earlier candidate, and preloaded modules that the program shadows."""
@@ -54,7 +65,7 @@ class RemoteFinder:
         assert self.remote is not None
         found = self.remote.load(module.__name__)
         module.__dict__.update(found)
-        module.__dict__["__all__"] = [name for name in found if name[:1] != "_" and name not in self._elsewhere]
+        module.__dict__["_cetd_public"] = lambda: [n for n in found if n[:1] != "_" and n not in self._elsewhere]
         module.__dict__["_cetd_remote"] = self.remote
 
 

@@ -1,12 +1,13 @@
 """A slot: makes the processes of one run after another, and ends them.
 
-It forks a fresh candidate for each run, and a judge for each run of tests that its last judge did not have. It reads
-nothing but START records (see protocol), so a candidate that searches the memory it inherits from here finds nothing of
-other runs. Runs inside the sandbox: standard library only.
+It forks a fresh candidate for each run. Tests that its last judge did not have are given to a spare one, which was
+forked before they came and has had no others. It reads nothing but START records (see protocol), so a candidate that
+searches the memory it inherits from here finds nothing of other runs. Runs inside the sandbox: standard library only.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -34,11 +35,13 @@ class Slot:
         self._confinement = confinement
         self._processors = processors
         self._judge: _Judge | None = None
+        self._spare: _Judge | None = None
 
     def serve(self) -> None:
         """Answer each START with a DONE, until the parent closes its end."""
         self._control.send(b"ready")
         while True:
+            self._have_a_spare()
             data, fds, _, _ = socket.recv_fds(self._control, 64, len(START_FDS))
             if not data:
                 return
@@ -51,7 +54,7 @@ class Slot:
         started = time.monotonic()
         gone = self._dismiss_unless(start.suite)
         try:
-            self._judge = served = self._judge or _Judge(start.suite, self._confinement)
+            self._judge = served = self._judge or self._fresh_judge(start.suite)
             room = self._confinement.make_room(judging=False)
             judge_end, candidate_end = socket.socketpair()
             self._processors.enter(served.pid)
@@ -103,25 +106,49 @@ class Slot:
         The end of its namespaces takes as long as the start of a judge, and goes on beside it.
         """
         leaving = self._judge
-        # An idle judge has nothing to say: what can be read from it is its end.
-        if leaving is None or (leaving.suite == suite and not readable(leaving.line.fileno(), 0)):
+        if leaving is None or (leaving.suite == suite and leaving.is_waiting()):
             return None
         self._judge = None
         leaving.kill()
         return leaving
 
+    def _fresh_judge(self, suite: bytes) -> _Judge:
+        """The spare one, or where that is gone a new one.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        fresh, self._spare = self._spare, None
+        if fresh and not fresh.is_waiting():
+            fresh.kill()
+            fresh.reap()
+            fresh = None
+        fresh = fresh or _Judge(self._confinement)
+        fresh.suite = suite
+        return fresh
+
+    def _have_a_spare(self) -> None:
+        """Between runs, so that none waits for a judge to start."""
+        if self._spare is None:
+            with contextlib.suppress(OSError):  # the run that needs one will say so
+                self._spare = _Judge(self._confinement)
+
 
 class _Judge:
-    """A judge process that has, or is about to have, the tests of ``suite``."""
+    """A judge process that has, or is about to have, the tests of ``suite``; None while it is spare."""
 
-    def __init__(self, suite: bytes, confinement: Confinement) -> None:
-        self.suite = suite
+    def __init__(self, confinement: Confinement) -> None:
+        self.suite: bytes | None = None
         self.line, theirs = socket.socketpair()
         self._confinement, self._room = confinement, confinement.make_room(judging=True)
         self.pid = process.spawn(confinement.judge_namespaces)
         if self.pid == 0:
             as_child(self._start, theirs.fileno())
         theirs.close()
+
+    def is_waiting(self) -> bool:
+        """Between runs, whether it is still there: an idle judge has nothing to say, what can be read is its end."""
+        return not readable(self.line.fileno(), 0)
 
     def begin(self, *fds: int) -> None:
         """Hand over the descriptors of a run."""

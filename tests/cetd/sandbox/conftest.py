@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -75,6 +76,21 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+def idle_processes(server: int) -> list[int]:
+    """Of an idle sandbox with one slot, oldest first: the fork server, the slot, its judge, and the one for the next
+    tests, which is made when a run is over and is waited for here."""
+    deadline = time.monotonic() + 10
+    while len(found := sorted(descendants(server))) != 4 or any(map(_privileges, found)):
+        assert time.monotonic() < deadline, found
+        time.sleep(0.001)
+    return found
+
+
+def _privileges(pid: int) -> int:
+    """The capabilities in effect, which a judge that is being made has."""
+    return int(Path(f"/proc/{pid}/status").read_text().partition("CapEff:")[2].split()[0], 16)
+
+
 def open_files(pid: int) -> int:
     return len(os.listdir(f"/proc/{pid}/fd"))
 
@@ -93,7 +109,7 @@ class Bench:
         assert self.sandbox.server_pid is not None
         self.server_pid = self.sandbox.server_pid
         self._witness()
-        self.processes = descendants(self.server_pid)
+        self.processes = set(idle_processes(self.server_pid))
         self.held = self._held()
 
     def run(self, program: str, tests: str, timeout_s: float | None = None) -> Outcome:
@@ -101,14 +117,14 @@ class Bench:
 
     def assert_nothing_is_left(self) -> None:
         """The next run finds itself alone, and then there is as much as after the same run before: a fork server,
-        a slot and a judge of the witness, with as many descriptors and mounts."""
+        a slot, a judge of the witness and one for the next tests, with as many descriptors and mounts."""
         assert self.sandbox.server_pid == self.server_pid
         self._witness()
         assert self._held() == self.held
-        assert len(descendants(self.server_pid) & self.processes) >= 2
+        assert len(self.processes.intersection(idle_processes(self.server_pid))) >= 2
 
     def _held(self) -> list[tuple[int, int]]:
-        return sorted((open_files(pid), mounts(pid)) for pid in descendants(self.server_pid))
+        return sorted((open_files(pid), mounts(pid)) for pid in idle_processes(self.server_pid))
 
     def _witness(self) -> None:
         outcome = self.sandbox.run({"witness.py": WITNESS}, {"test_witness.py": WITNESS_TESTS})

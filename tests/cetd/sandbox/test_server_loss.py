@@ -15,7 +15,7 @@ import pytest
 from cetd.evaluation.sandbox_load import descendants
 from cetd.sandbox.outcome import Outcome, Scored, Unscored
 from cetd.sandbox.sandbox import Sandbox
-from tests.cetd.sandbox.conftest import is_alive, limits
+from tests.cetd.sandbox.conftest import idle_processes, is_alive, limits
 
 pytestmark = pytest.mark.sandbox
 
@@ -40,7 +40,7 @@ def test_a_killed_server_leaves_runs_unscored_and_comes_back(victim: Callable[[i
         threads = [threading.Thread(target=lambda: outcomes.append(sandbox.run(PROGRAM, LONG))) for _ in range(2)]
         for thread in threads:
             thread.start()
-        _until(lambda: len(descendants(server)) >= 3 + 2 * 2)
+        _until(lambda: len(descendants(server)) >= 3 + 2 * 3)  # server and slots, two judges, tests and programs
         inside = descendants(server)
         os.kill(victim(server), signal.SIGKILL)
         for thread in threads:
@@ -53,32 +53,48 @@ def test_a_killed_server_leaves_runs_unscored_and_comes_back(victim: Callable[[i
         _until(lambda: not any(map(is_alive, inside)))
 
 
-@pytest.mark.parametrize("which", [0, 2])  # the judge, and the process of its tests; between them the program
+@pytest.mark.parametrize("which", [3, 5])  # the judge, and the process of its tests; between them the program
 def test_a_killed_judge_leaves_the_run_unscored(which: int) -> None:
     with Sandbox(limits(timeout_s=30)) as sandbox:
         server = sandbox.server_pid
         assert server is not None
-        idle = descendants(server)
+        idle = idle_processes(server)
         outcomes: list[Outcome] = []
         thread = threading.Thread(target=lambda: outcomes.append(sandbox.run(PROGRAM, LONG)))
         thread.start()
-        _until(lambda: len(descendants(server) - idle) == 3)
-        os.kill(sorted(descendants(server) - idle)[which], signal.SIGKILL)
+        _until(lambda: len(descendants(server) - set(idle)) == 2)
+        os.kill(sorted({*idle, *descendants(server)})[which], signal.SIGKILL)
         thread.join(10)
         assert isinstance(outcomes[0], Unscored), outcomes
         assert "verdict" in outcomes[0].reason
         assert isinstance(sandbox.run(PROGRAM, SHORT), Scored)
 
 
-def test_a_judge_that_was_killed_while_idle_is_replaced() -> None:
+@pytest.mark.parametrize("which", [2, 3], ids=["the last judge", "the one for the next tests"])
+def test_a_judge_that_was_killed_while_idle_is_replaced(which: int) -> None:
     with Sandbox(limits()) as sandbox:
         server = sandbox.server_pid
         assert server is not None
         assert isinstance(sandbox.run(PROGRAM, SHORT), Scored)
-        judge = max(descendants(server))
-        os.kill(judge, signal.SIGKILL)
-        _until(lambda: not is_alive(judge))
+        *_, killed = idle_processes(server)[: which + 1]
+        os.kill(killed, signal.SIGKILL)
+        _until(lambda: not is_alive(killed))
         assert isinstance(sandbox.run(PROGRAM, SHORT), Scored)
+        assert isinstance(
+            sandbox.run(PROGRAM, {"test_other.py": "import app\ndef test_x():\n    app.nap(0)\n"}), Scored
+        )
+        assert killed not in idle_processes(server)
+        assert sandbox.server_pid == server
+
+
+def test_tests_that_come_for_the_first_time_find_a_judge_that_has_had_no_others() -> None:
+    with Sandbox(limits()) as sandbox:
+        server = sandbox.server_pid
+        assert server is not None
+        *_, had, spare = idle_processes(server)
+        assert isinstance(sandbox.run(PROGRAM, SHORT), Scored)
+        *_, has, next_one = idle_processes(server)
+        assert (has, next_one in (had, spare), is_alive(had)) == (spare, False, False)
 
 
 def test_closing_ends_runs_in_flight_as_unscored() -> None:
@@ -88,7 +104,7 @@ def test_closing_ends_runs_in_flight_as_unscored() -> None:
     outcomes: list[Outcome] = []
     thread = threading.Thread(target=lambda: outcomes.append(sandbox.run(PROGRAM, LONG)))
     thread.start()
-    _until(lambda: len(descendants(server)) >= 4)
+    _until(lambda: len(descendants(server)) >= 5)
     sandbox.close()
     thread.join(10)
     assert isinstance(outcomes[0], Unscored), outcomes
@@ -104,7 +120,7 @@ def test_a_killed_user_of_the_sandbox_takes_everything_along() -> None:
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as user:
         assert user.stdout is not None
         server = int(user.stdout.readline())
-        _until(lambda: len(descendants(server)) >= 4)
+        _until(lambda: len(descendants(server)) >= 5)
         inside = descendants(server)
         user.kill()
     _until(lambda: not any(map(is_alive, {server, *inside})))
