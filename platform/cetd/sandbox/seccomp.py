@@ -206,9 +206,25 @@ def _deny_devices(index: int) -> list[Instruction]:
 
 def _through_if_among(values: Iterable[int]) -> list[Instruction]:
     """Go on with what follows where what is loaded is one of ``values``, else with what follows that."""
-    *others, last = values
-    count = len(others)
-    return [*((_JUMP_EQ, count - at, 0, value) for at, value in enumerate(others)), (_JUMP_EQ, 0, 1, last)]
+    return _search(sorted(values), 0)
+
+
+def _search(values: list[int], behind: int) -> list[Instruction]:
+    """The same for ordered values and ``behind`` further instructions before what follows.
+
+    In halves: when it takes a filter, the kernel tries it with every call that there is.
+    """
+    if len(values) <= 4:
+        *others, last = values
+        ahead = len(others) + behind
+        return [
+            *((_JUMP_EQ, ahead - at, 0, one) for at, one in enumerate(others)),
+            (_JUMP_EQ, behind, behind + 1, last),
+        ]
+    middle = len(values) // 2
+    upper = _search(values[middle:], behind)
+    lower = _search(values[:middle], behind + len(upper))
+    return [(_JUMP_GE, len(lower), 0, values[middle]), *lower, *upper]
 
 
 # prlimit64(pid, which, new, old) with a new limit: its address is not null in one half or the other.

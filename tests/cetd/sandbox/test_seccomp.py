@@ -47,6 +47,16 @@ def test_every_listed_call_is_denied_and_ordinary_ones_are_not(machine: str, col
     assert {_judge(machine, number) for number in ordinary[machine]} == {ALLOW}
 
 
+@pytest.mark.parametrize(
+    ("machine", "column", "by_arguments"),
+    [("x86_64", 0, (41, 53, 160, 16, 56)), ("aarch64", 1, (198, 199, 164, 29, 220))],
+)
+def test_no_call_is_denied_that_is_not_listed(machine: str, column: int, by_arguments: tuple[int, ...]) -> None:
+    for alone, calls, few in ((True, DENIED, by_arguments[:3]), (False, DENIED | DENIED_IN_COMPANY, by_arguments)):
+        denied = {number for number in range(462) if _judge(machine, number, alone=alone) == EPERM}
+        assert denied == {numbers[column] for numbers in calls.values()} - {None} | {*few}
+
+
 @pytest.mark.parametrize(("machine", "number", "index"), [("x86_64", 133, 1), ("x86_64", 259, 2), ("aarch64", 33, 2)])
 def test_files_and_pipes_can_be_made_and_devices_cannot(machine: str, number: int, index: int) -> None:
     for kind, answer in ((0o100644, ALLOW), (0o10600, ALLOW), (0o140600, ALLOW), (0o20666, EPERM), (0o60666, EPERM)):
