@@ -65,7 +65,7 @@ def test_less_isolation_than_is_asked_for_is_refused(monkeypatch: pytest.MonkeyP
 
 def test_groups_of_processes_that_were_killed_are_removed() -> None:
     before = groups()
-    code = "import os; from cetd.sandbox.cgroups import *; print(os.getpid(), make_groups(1, Bounds(64, 4))[0].controllers)"
+    code = "from cetd.sandbox.cgroups import *; print(os.getpid(), make_groups(1, Bounds(64, 4))[0].controllers)"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     (group,) = make_groups(1, Bounds(64, 4))
     left, controllers = shown.stdout.strip().split(" ", 1)
