@@ -44,7 +44,6 @@ _INSIDE = (
     "pytest_runner",
     "judge",
     "slot",
-    "rehearsal",
     "server",
 )
 # Compiles the modules, and starts over with the code alone: what compiling leaves behind would lie between all else.

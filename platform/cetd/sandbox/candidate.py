@@ -40,23 +40,14 @@ def main(channel_fd: int, program_fd: int, output_fd: int, confinement: Confinem
         except OSError as error:
             send_frame(channel, encode(("setup", str(error))))
             os._exit(1)
-        answer(channel, program)
+        send_frame(channel, encode(("ready",)))
+        _write_data_files(program)
+        finder = SourceFinder(program)
+        finder.forget()
+        sys.meta_path.insert(0, finder)  # pyright: ignore[reportArgumentType]
+        Answers(channel).serve()
     except ChannelClosedError:
         os._exit(0)
-
-
-def answer(channel: socket.socket, program: dict[str, str]) -> None:
-    """Answer the judge's calls to ``program``; does not return.
-
-    Raises:
-        ChannelClosedError: the judge is gone.
-    """
-    send_frame(channel, encode(("ready",)))
-    _write_data_files(program)
-    finder = SourceFinder(program)
-    finder.forget()
-    sys.meta_path.insert(0, finder)  # pyright: ignore[reportArgumentType]
-    Answers(channel).serve()
 
 
 def _write_data_files(program: dict[str, str]) -> None:

@@ -20,7 +20,6 @@ from cetd.sandbox import process
 from cetd.sandbox.confinement import Confinement, Landlocked, Limits, Namespaces
 from cetd.sandbox.guest import Guest
 from cetd.sandbox.processors import Processors
-from cetd.sandbox.rehearsal import rehearse
 from cetd.sandbox.slot import Slot, as_child
 
 # Loaded once, so that programs and tests that import them start at once; what they map, every fork has to copy.
@@ -59,7 +58,6 @@ def main(config: dict[str, Any]) -> None:
     sys.path.append(confinement.packages)
     slots: list[int] = config["slots"]
     processors = Processors(len(slots))
-    rehearse()
     gc.collect()
     gc.freeze()  # keeps collections in the forks from copying shared pages
     served: set[int] = set()
