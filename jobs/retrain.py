@@ -154,9 +154,8 @@ def rewards(rollouts: list[Rollout]) -> dict[str, float | None]:
 def registered(model: str, registry: Registry, folder: RunFolder, decision: dict[str, Any]) -> Version:
     """The candidate as a new version; found where a run that was cut short has registered it before."""
     trained = folder.path / "training"
-    for version in registry.versions(model):
-        if version.lineage.get("run") == str(trained):
-            return version
+    if before := registry.holding(model, trained / "model"):
+        return before
     told = {name: decision[name] for name in ("contest", "learned_from")}
     gate = {"phase": 4, "decision": f"better than {decision['live']}", "pass_rate": decision["pass_rate"]["candidate"]}
     return models.register(registry, model, trained, {"gate": gate, "retraining": told, "parent": decision["live"]})

@@ -91,6 +91,15 @@ class Registry:
                 f"{folder / 'version.json'}: cannot be read: {error}; register the model again"
             ) from None
 
+    def holding(self, model: str, source: Path) -> Version | None:
+        """The version that was made of the files which the model at ``source`` has now.
+
+        Raises:
+            RegistryError: no model with its tokenizer is there.
+        """
+        files = {name: _digest(source / name) for name in _files(source)}
+        return next((version for version in self.versions(model) if dict(version.files) == files), None)
+
     def register(self, model: str, source: Path, lineage: Mapping[str, Any]) -> Version:
         """Copy the model at ``source`` into the registry.
 

@@ -45,6 +45,14 @@ def test_a_version_is_a_copy_with_its_lineage(registry: Registry, tmp_path: Path
     assert registry.models() == ["cetd"]
 
 
+def test_a_version_is_found_by_its_files(registry: Registry, tmp_path: Path) -> None:
+    found = registry.holding("cetd", tmp_path / "source-2")
+    assert found
+    assert found.number == 2
+    (tmp_path / "source-2" / "model.safetensors").write_bytes(b"trained on")
+    assert registry.holding("cetd", tmp_path / "source-2") is None
+
+
 def test_what_else_stands_in_a_folder_is_left_there(registry: Registry, tmp_path: Path) -> None:
     source = model(tmp_path / "checkpoint", "more")
     (source / "optimizer").mkdir()
