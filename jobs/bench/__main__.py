@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import argparse
 
-from jobs.bench import data, engines, feedback, forward, load, sandbox, serve, sweep, tp, train
+from jobs.bench import data, engines, feedback, forward, load, overload, sandbox, serve, sweep, tp, train
 from jobs.command_line import log_to_terminal, one_line_errors
 
-BENCHMARKS = (feedback, train, tp, forward, engines, sandbox, load, data, sweep, serve)
+BENCHMARKS = (feedback, train, tp, forward, engines, sandbox, load, data, sweep, serve, overload)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,31 +65,40 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         InfrastructureError: a server does not start, or does not answer any more.
     """
     document = read(arguments.config)
-    # The servers are ended on the way out.
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    end_on_termination()
     from cetd.evaluation.bench_serving import compare
     from cetd.evaluation.provenance import provenance
 
     folder = runs_root(None) / "bench" / "serve"
-    model = _model(arguments.model, folder)
+    weights = model(arguments.model, folder)
     variants = {
-        OWN_PROXY: _ours(document, model, folder, OWN_PROXY, haproxy=False),
-        INT8: _ours(document, model, folder, INT8, precision="int8"),
+        OWN_PROXY: side(document, weights, folder, OWN_PROXY, haproxy=False),
+        INT8: side(document, weights, folder, INT8, changed={"model": {"precision": "int8"}}),
     }
     found = compare(
-        _ours(document, model, folder, OURS),
-        _plain(model, folder),
+        side(document, weights, folder, OURS),
+        _plain(weights, folder),
         arguments.seconds,
         arguments.minutes,
         [variants[name] for name in arguments.beside],
     )
-    report = {"benchmark": "serve", "model": str(model), **found, **provenance()}
+    report = {"benchmark": "serve", "model": str(weights), **found, **provenance()}
     write(report)
     _print(report)
     return report
 
 
-def _model(given: Path | None, folder: Path) -> Path:
+def end_on_termination() -> None:
+    """Have a SIGTERM unwind the stack: servers are ended on the way out."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+
+
+def model(given: Path | None, folder: Path) -> Path:
+    """The model to serve: ``given``, the demo's newest, else one that is drawn and written below ``folder``.
+
+    Raises:
+        ValueError: there is no folder ``given``.
+    """
     from cetd.evaluation.bench_serving import random_model
     from cetd.training.checkpoint import latest
 
@@ -116,15 +125,29 @@ def environment(haproxy: bool) -> dict[str, str]:
     }
 
 
-def _ours(document: dict[str, Any], model: Path, folder: Path, name: str, haproxy: bool = True, **changed: str) -> Side:
-    """The applications of ``document`` with this model, ``changed`` where told, on a port that is free."""
+def side(
+    document: dict[str, Any],
+    model: Path,
+    folder: Path,
+    name: str,
+    *,
+    haproxy: bool = True,
+    changed: Mapping[str, dict[str, Any]] | None = None,
+) -> Side:
+    """Serve with the applications of ``document`` and this model, ``changed`` by section of its arguments, on a port
+    that is free.
+
+    Raises:
+        ValueError: the document is no configuration of one application.
+    """
     from cetd.evaluation.bench_serving import Side
     from cetd.evaluation.server_process import Server, free_port
 
     port = free_port()
     resolved = folder / f"{name}.yaml"
-    given = {"path": str(model), **changed}
-    durable.write_text(resolved, yaml.safe_dump(_resolved(document, given, folder, port), sort_keys=False))
+    given = _resolved(document, {"model": {"path": str(model)}}, folder, port)
+    given = _resolved(given, changed or {}, folder, port)
+    durable.write_text(resolved, yaml.safe_dump(given, sort_keys=False))
     server = Server(
         name=name,
         # A Ray of its own, whatever else runs on this machine.
@@ -138,15 +161,16 @@ def _ours(document: dict[str, Any], model: Path, folder: Path, name: str, haprox
     return Side(server, streams=True)
 
 
-def _resolved(document: dict[str, Any], model: dict[str, str], runs: Path, port: int) -> dict[str, Any]:
-    """The document with what only this run knows.
+def _resolved(document: dict[str, Any], changed: Mapping[str, dict[str, Any]], runs: Path, port: int) -> dict[str, Any]:
+    """The document with what only this run knows, and sections of its application's arguments ``changed``.
 
     Raises:
         ValueError: it is no configuration of one application.
     """
     match document:
         case {"applications": [{"args": dict(args)} as application]}:
-            args = {**args, "runs": str(runs), "model": {**args.get("model", {}), **model}}
+            sections = {name: {**args.get(name, {}), **section} for name, section in changed.items()}
+            args = {**args, **sections, "runs": str(runs)}
             http = {**document.get("http_options", {}), "port": port}
             return {**document, "http_options": http, "applications": [{**application, "args": args}]}
         case _:
@@ -195,10 +219,13 @@ def _print(report: dict[str, Any]) -> None:
     console.print(table)
     for name, side in report["sides"].items():
         console.print("\n".join(_said(name, side)), markup=False, highlight=False)
-    for name, one in report["targets"].items():
-        verdict = "met" if one["met"] else "not met"
-        said = f"{name}: {one['found']:.2f} (target {one['target']:g}): {verdict}"
-        console.print(said, markup=False, highlight=False)
+    console.print("\n".join(verdicts(report["targets"])), markup=False, highlight=False)
+
+
+def verdicts(targets: Mapping[str, dict[str, Any]]) -> Iterator[str]:
+    """A line for each target: what was found, and whether that meets it."""
+    for name, one in targets.items():
+        yield f"{name}: {one['found']:.2f} (target {one['target']:g}): {'met' if one['met'] else 'not met'}"
 
 
 def _said(name: str, side: dict[str, Any]) -> Iterator[str]:

@@ -76,10 +76,10 @@ def compare(ours: Side, other: Side, seconds: float, minutes: float, beside: Seq
     Raises:
         InfrastructureError: a server does not start, or does not answer any more.
     """
-    sources = [app.source_text for app in generate(MicroAppsConfig(train=SOURCES, heldout=1)).train]
+    asked = sources()
     load = [os.getloadavg()[0]]
-    sides = {side.server.name: measure(side, sources, seconds, minutes) for side in (ours, other)}
-    sides |= {side.server.name: measure(side, sources, seconds / 2, 0) for side in beside}
+    sides = {side.server.name: measure(side, asked, seconds, minutes) for side in (ours, other)}
+    sides |= {side.server.name: measure(side, asked, seconds / 2, 0) for side in beside}
     load.append(os.getloadavg()[0])
     return {
         "concurrency": CONCURRENCY,
@@ -90,6 +90,11 @@ def compare(ours: Side, other: Side, seconds: float, minutes: float, beside: Seq
         "sides": sides,
         "targets": targets(sides[ours.server.name]["levels"], sides[other.server.name]["levels"]),
     }
+
+
+def sources() -> list[str]:
+    """What servers are asked: source texts of as many micro-apps."""
+    return [app.source_text for app in generate(MicroAppsConfig(train=SOURCES, heldout=1)).train]
 
 
 def measure(side: Side, sources: Sequence[str], seconds: float, minutes: float) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""Puts an HTTP server under load and times each request: clients that send their next request when one is answered.
+"""Puts an HTTP server under load and times each request: clients that send their next request when one is answered, or
+requests that come at a rate of their own, answered or not.
 
 One process and one event loop hold all clients. What a request costs here is CPU time that a server on the same machine
 does not have: 0.4 to 0.5 ms, measured with 1 to 32 clients on two busy cores against a server that answers from memory;
@@ -151,6 +152,22 @@ async def apply(
                 replies.append(await _timed(session, send, number, began))
 
         await asyncio.gather(*(client() for _ in range(concurrency)))
+        return Load(replies, time.perf_counter() - began, time.process_time() - busy)
+
+
+async def arrive(url: str, send: Sender, numbers: Iterator[int], rate: float, seconds: float) -> Load:
+    """Send ``rate`` requests per second, at even distances, for ``seconds``; all are awaited.
+
+    One that is late because this process is, is sent at once, and its time counts from then.
+    """
+    timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
+    async with aiohttp.ClientSession(url, connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as session:
+        began, busy = time.perf_counter(), time.process_time()
+        sent: list[asyncio.Task[Reply]] = []
+        for place in range(int(rate * seconds)):
+            await asyncio.sleep(max(0.0, began + place / rate - time.perf_counter()))
+            sent.append(asyncio.create_task(_timed(session, send, next(numbers), began)))
+        replies = await asyncio.gather(*sent)
         return Load(replies, time.perf_counter() - began, time.process_time() - busy)
 
 

@@ -23,7 +23,7 @@ CONFIG = ROOT / "configs" / "serve" / "bench.yaml"
 
 
 def resolved(document: dict[str, Any], folder: Path) -> dict[str, Any]:
-    return serve._resolved(document, {"path": str(folder / "model")}, folder / "runs", 8123)
+    return serve._resolved(document, {"model": {"path": str(folder / "model")}}, folder / "runs", 8123)
 
 
 def test_the_preset_keeps_no_answers_and_asks_for_no_keys(tmp_path: Path) -> None:
