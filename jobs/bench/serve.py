@@ -46,7 +46,7 @@ _SHOWN = 4
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, help="Hugging Face folder (newest checkpoint of runs/demo, else drawn)")
     parser.add_argument("--seconds", type=float, default=20, help="load at each number of clients")
-    parser.add_argument("--minutes", type=float, default=10, help="sustained load; 0: none")
+    parser.add_argument("--minutes", type=float, default=10, help="sustained load on Serve; 0: none")
     parser.add_argument(
         "--beside",
         nargs="*",

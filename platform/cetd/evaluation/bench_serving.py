@@ -65,9 +65,9 @@ class Side:
 
 
 def compare(ours: Side, other: Side, seconds: float, minutes: float, beside: Sequence[Side] = ()) -> dict[str, Any]:
-    """Put both under the same load, ``seconds`` at each concurrency and ``minutes`` at :data:`BUSY`.
+    """Put both under the same load, ``seconds`` at each concurrency, and ours for ``minutes`` at :data:`BUSY`.
 
-    Those ``beside`` them are measured for half the time and without the minutes, and no target is theirs.
+    Those ``beside`` them are measured for half the time, and no target is theirs.
 
     Returns:
         The figures of each side by its name, under ``sides`` (see :func:`measure`); the ``targets`` (see
@@ -78,8 +78,11 @@ def compare(ours: Side, other: Side, seconds: float, minutes: float, beside: Seq
     """
     asked = sources()
     load = [os.getloadavg()[0]]
-    sides = {side.server.name: measure(side, asked, seconds, minutes) for side in (ours, other)}
-    sides |= {side.server.name: measure(side, asked, seconds / 2, 0) for side in beside}
+    sides = {
+        ours.server.name: measure(ours, asked, seconds, minutes),
+        other.server.name: measure(other, asked, seconds, 0),
+        **{side.server.name: measure(side, asked, seconds / 2, 0) for side in beside},
+    }
     load.append(os.getloadavg()[0])
     return {
         "concurrency": CONCURRENCY,
