@@ -15,6 +15,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,12 +73,12 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     folder = runs_root(None) / "bench" / "serve"
     weights = model(arguments.model, folder)
     variants = {
-        OWN_PROXY: side(document, weights, folder, OWN_PROXY, haproxy=False),
-        INT8: side(document, weights, folder, INT8, changed={"model": {"precision": "int8"}}),
+        OWN_PROXY: partial(side, document, weights, folder, OWN_PROXY, haproxy=False),
+        INT8: partial(side, document, weights, folder, INT8, changed={"model": {"precision": "int8"}}),
     }
     found = compare(
-        side(document, weights, folder, OURS),
-        _plain(weights, folder),
+        partial(side, document, weights, folder, OURS),
+        partial(_plain, weights, folder),
         arguments.seconds,
         arguments.minutes,
         [variants[name] for name in arguments.beside],

@@ -66,7 +66,7 @@ def end(started: Job, status: int = 0) -> str:
 def test_a_better_candidate_is_registered_though_the_job_is_killed_on_the_way(presets: Path) -> None:
     record(presets, pairs()[:40], first=0)
     with retraining(presets, "better", "kind") as started:
-        until((presets / "better" / "rollouts" / "live.parquet").exists, started)
+        until((presets / "better" / "training" / "summary.json").exists, started)
     with retraining(presets, "better", "kind") as started:
         said = end(started)
     decision = json.loads((presets / "better" / "decision.json").read_text())

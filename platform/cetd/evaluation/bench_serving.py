@@ -11,7 +11,7 @@ import asyncio
 import itertools
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,11 @@ class Side:
     streams: bool
 
 
-def compare(ours: Side, other: Side, seconds: float, minutes: float, beside: Sequence[Side] = ()) -> dict[str, Any]:
+# Makes a side when its turn comes: of ports that are free now, one may be taken by then.
+Maker = Callable[[], Side]
+
+
+def compare(ours: Maker, other: Maker, seconds: float, minutes: float, beside: Sequence[Maker] = ()) -> dict[str, Any]:
     """Put both under the same load, ``seconds`` at each concurrency, and ours for ``minutes`` at :data:`BUSY`.
 
     Those ``beside`` them are measured for half the time, and no target is theirs.
@@ -78,11 +82,11 @@ def compare(ours: Side, other: Side, seconds: float, minutes: float, beside: Seq
     """
     asked = sources()
     load = [os.getloadavg()[0]]
-    sides = {
-        ours.server.name: measure(ours, asked, seconds, minutes),
-        other.server.name: measure(other, asked, seconds, 0),
-        **{side.server.name: measure(side, asked, seconds / 2, 0) for side in beside},
-    }
+    turns = [(ours, seconds, minutes), (other, seconds, 0.0), *((make, seconds / 2, 0.0) for make in beside)]
+    sides: dict[str, Any] = {}
+    for make, of_seconds, of_minutes in turns:
+        side = make()
+        sides[side.server.name] = measure(side, asked, of_seconds, of_minutes)
     load.append(os.getloadavg()[0])
     return {
         "concurrency": CONCURRENCY,
@@ -91,7 +95,7 @@ def compare(ours: Side, other: Side, seconds: float, minutes: float, beside: Seq
         "max_new_tokens": MAX_NEW_TOKENS,
         "load": load,
         "sides": sides,
-        "targets": targets(sides[ours.server.name]["levels"], sides[other.server.name]["levels"]),
+        "targets": targets(*(side["levels"] for side in list(sides.values())[:2])),
     }
 
 

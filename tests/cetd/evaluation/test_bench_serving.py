@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,11 @@ def side(folder: Path, name: str, seconds: float, streams: bool) -> Side:
 
 def test_both_sides_are_measured_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench_serving, "_MINUTE_S", 0.4)
-    ours, other = side(tmp_path, "ours", 0.01, True), side(tmp_path, "other", 0.1, False)
-    found = compare(ours, other, seconds=0.4, minutes=2, beside=[side(tmp_path, "beside", 0.01, True)])
+    ours, other, next_to_them = (
+        partial(side, tmp_path, name, seconds, streams)
+        for name, seconds, streams in (("ours", 0.01, True), ("other", 0.1, False), ("beside", 0.01, True))
+    )
+    found = compare(ours, other, seconds=0.4, minutes=2, beside=[next_to_them])
     assert list(found["sides"]) == ["ours", "other", "beside"]
     beside = found["sides"].pop("beside")
     assert beside["levels"]["1"]["requests"]
