@@ -8,7 +8,7 @@ from pathlib import Path
 from cetd.evaluation.bench_overload import OVER, overload
 from cetd.evaluation.server_process import Server, free_port
 
-# Has four places, answers in 20 ms, and refuses at once who finds none; a slow one takes them all.
+# Answers four at a time, in 20 ms each, and refuses at once whom it has no place for.
 PROGRAM = """
 import asyncio, sys, uvicorn
 from fastapi import FastAPI, Request, Response
@@ -42,7 +42,7 @@ def server(folder: Path, places: int) -> Server:
 
 
 def test_a_server_that_refuses_keeps_its_time(tmp_path: Path) -> None:
-    found = overload(server(tmp_path, places=4), ["x"], places=4, seconds=2)
+    found = overload(server(tmp_path, places=16), ["x"], places=16, seconds=2)
     assert not found["full"]["errors"]
     assert found["offered"] == OVER * found["full"]["requests_per_s"]
     assert found["over"]["errors"]["503"] > found["over"]["requests"] / 4
@@ -52,6 +52,6 @@ def test_a_server_that_refuses_keeps_its_time(tmp_path: Path) -> None:
 
 
 def test_a_server_that_takes_all_does_not(tmp_path: Path) -> None:
-    found = overload(server(tmp_path, places=10_000), ["x"], places=4, seconds=3)
+    found = overload(server(tmp_path, places=10_000), ["x"], places=16, seconds=3)
     assert not found["over"]["errors"]
     assert not found["targets"]["p95"]["met"]
