@@ -19,8 +19,9 @@ from jobs.bench import serve
 from jobs.bench.report import write
 
 HELP = "CET-D on Ray Serve at twice the rate that it can answer"
-# Requests that wait in the gateway; with the rows that decode, the places of the server.
-QUEUED, ROWS = 32, 32
+# Requests that wait in the gateway, and all that the server has in hand with them: each of two replicas has 32 that
+# decode and 16 that are about to.
+QUEUED, PLACES = 32, 128
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,9 +45,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     serve.end_on_termination()
     folder = runs_root(None) / "bench" / "overload"
     model = serve.model(arguments.model, folder)
-    changed = {"limits": {"max_queued": QUEUED}, "batching": {"max_rows": ROWS}}
-    side = serve.side(document, model, folder, "serve", changed=changed)
-    found = overload(side.server, sources(), QUEUED + ROWS, 60 * arguments.minutes)
+    side = serve.side(document, model, folder, "serve", changed={"limits": {"max_queued": QUEUED}})
+    found = overload(side.server, sources(), PLACES, 60 * arguments.minutes)
     report = {"benchmark": "overload", "model": str(model), "minutes": arguments.minutes, **found, **provenance()}
     write(report)
     _print(report)

@@ -1,6 +1,7 @@
 """How a server bears requests at twice the rate that it can answer: who is taken is answered in time, memory is flat.
 
-What it can answer is measured first, with as many clients as it has places: it is full then, and refuses nobody.
+What it can answer is measured first, with as many clients as it has places: it is full then, and refuses next to
+nobody.
 """
 
 from __future__ import annotations
