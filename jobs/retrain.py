@@ -58,11 +58,13 @@ def retrain(config: RetrainConfig, folder: RunFolder, root: Path) -> dict[str, A
     from cetd.evaluation.scores import mean, pass_rates
 
     registry, records = Registry(root / "registry"), config.examples.folder or root / "production"
+    # Before any request is set aside: presets that cannot be used are a user's to mend.
+    judged_by = configuration.load(FeedbackJobConfig, config.contest.preset)
+    preset = configuration.load(TrainJobConfig, config.training)
     plan = planned(config, folder, registry, records)
     live = registry.version(config.model, plan["live"])
-    judged_by = configuration.load(FeedbackJobConfig, config.contest.preset)
     apps = check(judged_by)
-    policies = {"live": registry.verify(live), "candidate": train(config, live, folder)}
+    policies = {"live": registry.verify(live), "candidate": train(config, preset, live, folder)}
     rollouts = measure(judged_by, apps, policies, folder, root)
     result = contest(rewards(rollouts["live"]), rewards(rollouts["candidate"]), config.contest.confidence)
     decision = {
@@ -109,12 +111,11 @@ def planned(config: RetrainConfig, folder: RunFolder, registry: Registry, record
     return plan
 
 
-def train(config: RetrainConfig, live: Version, folder: RunFolder) -> Path:
+def train(config: RetrainConfig, preset: TrainJobConfig, live: Version, folder: RunFolder) -> Path:
     """The candidate, in Hugging Face layout: trained by jobs.train in a run of its own within this one."""
     from cetd.models import huggingface
     from cetd.training.preparation import check
 
-    preset = configuration.load(TrainJobConfig, config.training)
     model = huggingface.read_config(live.folder).model_copy(update={"dropout": preset.model.dropout})
     pairs = {name: folder.path / "data" / f"{name}.parquet" for name in ("train", "validation")}
     given = {

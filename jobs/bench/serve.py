@@ -146,9 +146,9 @@ def side(
 
     port = free_port()
     resolved = folder / f"{name}.yaml"
-    given = _resolved(document, {"model": {"path": str(model)}}, folder, port)
-    given = _resolved(given, changed or {}, folder, port)
-    durable.write_text(resolved, yaml.safe_dump(given, sort_keys=False))
+    changed = changed or {}
+    sections = {**changed, "model": {"path": str(model), **changed.get("model", {})}}
+    durable.write_text(resolved, yaml.safe_dump(_resolved(document, sections, folder, port), sort_keys=False))
     server = Server(
         name=name,
         # A Ray of its own, whatever else runs on this machine.

@@ -96,6 +96,14 @@ def test_a_worse_candidate_is_rejected(presets: Path) -> None:
     assert (registry.live("cetd"), len(registry.versions("cetd"))) == before
 
 
+@pytest.mark.parametrize("field", ["training", "contest.preset"])
+def test_a_preset_that_is_not_there_is_said_before_any_request_is_set_aside(tmp_path: Path, field: str) -> None:
+    config = ROOT / "configs" / "retrain" / "demo.yaml"
+    with job(tmp_path, "none", f"{field}=nowhere.yaml", module="jobs.retrain", config=config) as started:
+        assert "config=nowhere.yaml: no such file" in end(started, 2).splitlines()[-1]
+    assert not (tmp_path / "none" / "plan.json").exists()
+
+
 def test_without_a_live_version_there_is_nothing_to_retrain(tmp_path: Path) -> None:
     config = ROOT / "configs" / "retrain" / "demo.yaml"
     with job(tmp_path, "none", module="jobs.retrain", config=config) as started:
