@@ -17,6 +17,8 @@ from serve.model import WAITING_ROWS, Model
 GATEWAY_REQUESTS = 1024
 # The share of a full batch from which another replica is started.
 BUSY = 0.75
+# The gateway has an access log of its own.
+QUIET = {"enable_access_log": False}
 DRAIN_S = 60.0
 
 
@@ -39,14 +41,18 @@ def app(args: dict[str, Any]) -> Application:
                 min_replicas=model.replicas, max_replicas=model.max_replicas, target_ongoing_requests=BUSY * rows
             )
         }
+    each = rows + WAITING_ROWS
+    places = max(model.replicas, model.max_replicas or 0) * each + limits.max_queued
     served = Model.options(
         **options,
-        max_ongoing_requests=rows + WAITING_ROWS,
-        max_queued_requests=limits.max_queued,
+        max_ongoing_requests=each,
+        # A request that is on its way to a replica counts as waiting, too.
+        max_queued_requests=limits.max_queued + each,
         backpressure_config=refused,
         max_surge_percent=100,
         graceful_shutdown_timeout_s=DRAIN_S,
         health_check_period_s=2,
+        logging_config=QUIET,
         ray_actor_options={"num_cpus": model.cpus, "num_gpus": model.gpus},
     ).bind(config, runs)
     return GatewayDeployment.options(
@@ -55,5 +61,6 @@ def app(args: dict[str, Any]) -> Application:
         max_queued_requests=GATEWAY_REQUESTS,
         backpressure_config=refused,
         graceful_shutdown_timeout_s=DRAIN_S,
+        logging_config=QUIET,
         ray_actor_options={"num_cpus": 0},
-    ).bind(config, runs, served)
+    ).bind(config, runs, served, places)

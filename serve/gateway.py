@@ -28,11 +28,12 @@ from cetd.data.app import Interface
 from cetd.data.prompts import program_from, reconstruction_prompt
 from cetd.data.signatures import signatures
 from cetd.serving.answers import Answer, Ask, Piece, Text, items, milliseconds
+from cetd.serving.places import Places
 from cetd.serving.recording import Recorder, Served, UnknownRequest, Verdict
 from cetd.serving.response_cache import ResponseCache
 from serve.bodies import CodeBody, FeedbackBody, InferBody, Options, PipelineBody
 from serve.endpoints import Endpoints
-from serve.guard import Guard
+from serve.guard import Guard, Room
 from serve.model_client import ModelClient
 from serve.refusals import RefusedError
 from serve.routes import routes
@@ -48,8 +49,9 @@ Event = tuple[str, dict[str, Any]]
 class Gateway:
     """One replica; :data:`GatewayDeployment` makes it one."""
 
-    def __init__(self, config: ServeConfig, runs: Path, model: DeploymentHandle) -> None:
-        self.config, self._runs = config, runs
+    def __init__(self, config: ServeConfig, runs: Path, model: DeploymentHandle, places: int) -> None:
+        """``places`` is how many requests all replicas of the model, and the queue before them, have room for."""
+        self.config, self._runs, self._places = config, runs, places
         limits = config.limits
         self._model = ModelClient(model, limits)
         self._cache = ResponseCache(limits.cache_ttl_s, limits.cache_bytes, time.monotonic)
@@ -63,7 +65,9 @@ class Gateway:
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
         """Serve asks for it once the constructor has run."""
-        return Guard(routes(self), self.config.access, self.config.limits.max_body_bytes, self._runs)
+        limits = self.config.limits
+        room = Room(Places(self._places), limits.retry_after_s)
+        return Guard(routes(self), self.config.access, limits.max_body_bytes, self._runs, room)
 
     async def ready(self) -> str:
         """The version that answers.

@@ -1,4 +1,4 @@
-"""What every request passes before a route sees it: id, headers, size, key, rate; after it, a line in the access log.
+"""What every request passes before a route sees it: id, headers, key, rate, room, size; after it, a line in the log.
 
 Plain ASGI, so that streams stay streams. Bodies and keys are never logged.
 """
@@ -13,6 +13,7 @@ import math
 import re
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
@@ -24,8 +25,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cetd.config.serve import AccessConfig
 from cetd.serving.api_keys import KeyRing
+from cetd.serving.places import Place, Places
 from cetd.serving.rate_limit import RateLimit
-from serve.refusals import RefusedError, too_large
+from serve.refusals import RefusedError, overloaded, too_large
 
 log = logging.getLogger("ray.serve")
 
@@ -35,6 +37,8 @@ SWITCHES = ("x-request-timeout-seconds", "x-request-disconnect-disabled")
 # What may be asked without a key: signs of life, and the page, which asks for one.
 OPEN = frozenset({"/", "/page.css", "/page.js", "/favicon.ico", "/health", "/ready"})
 METRICS = "/metrics"
+# What the model has to write for.
+WRITING = frozenset({"/infer", "/v1/requirements", "/v1/pipeline"})
 # In the folder of all runs.
 KEYS = "keys.json"
 _FIT_FOR_AN_ID = re.compile(r"^[\w.:-]{1,128}$", re.ASCII)
@@ -47,16 +51,39 @@ _SECURITY = {
 _DOCS = frozenset({"/docs", "/redoc"})
 
 
+@dataclass(frozen=True)
+class Room:
+    """Places, and when to come back where there is none."""
+
+    places: Places
+    retry_after_s: int
+
+    def take(self) -> Place:
+        """A place, before the body is read: under overload, what refusing costs is taken from those who are served.
+
+        Raises:
+            RefusedError: all are taken.
+        """
+        place = self.places.take()
+        if place is None:
+            raise overloaded(self.retry_after_s)
+        return place
+
+
 class Guard:
     """An ASGI application around another."""
 
-    def __init__(self, app: ASGIApp, access: AccessConfig, max_body_bytes: int, runs: Path) -> None:
+    def __init__(
+        self, app: ASGIApp, access: AccessConfig, max_body_bytes: int, runs: Path, room: Room | None = None
+    ) -> None:
         """To be made in the replica: whether keys are asked for depends on where Serve listens.
+
+        With ``room``, requests of :data:`WRITING` find their place in ``state.place``, and are refused without one.
 
         Raises:
             ValueError: the file of API keys cannot be used.
         """
-        self._app, self._access, self._max_body_bytes = app, access, max_body_bytes
+        self._app, self._access, self._max_body_bytes, self._room = app, access, max_body_bytes, room
         self._ring = KeyRing.load(access.keys_file or runs / KEYS) if _asks_for_keys(access) else None
         self._rate = RateLimit(access.requests_per_minute, access.burst, time.monotonic)
         self._requests = metrics.Counter(
@@ -80,7 +107,7 @@ class Guard:
         # Serve's proxy makes one where the client has none, and names it in the answer.
         request_id = headers.get(REQUEST_ID, "")
         scope.setdefault("state", {})["request_id"] = request_id
-        status, holder = 0, None
+        status, holder, place = 0, None, None
 
         async def answer(message: Message) -> None:
             nonlocal status
@@ -92,6 +119,8 @@ class Guard:
 
         try:
             holder = self._admit(scope, headers)
+            if self._room and _path(scope) in WRITING:
+                place = scope["state"]["place"] = self._room.take()
             await self._app(scope, await _whole(receive, self._max_body_bytes), answer)
         except RefusedError as refusal:
             await refusal.response()(scope, receive, answer)
@@ -99,6 +128,8 @@ class Guard:
             status = 499  # as nginx has it: the client went away
             raise
         finally:
+            if place:
+                place.give_back()
             self._note(scope, request_id, status, holder, time.monotonic() - began)
 
     def _admit(self, scope: Scope, headers: Mapping[str, str]) -> str | None:
@@ -146,7 +177,7 @@ class Guard:
     def _note(self, scope: Scope, request_id: str, status: int, holder: str | None, seconds: float) -> None:
         # The path of a route that exists: of others there is no end.
         route = scope.get("route")
-        path = getattr(route, "path", None) or "other"
+        path = getattr(route, "path", None) or (_path(scope) if _path(scope) in WRITING else "other")
         self._requests.inc(tags={"path": path, "status": str(status)})
         self._seconds.observe(seconds, tags={"path": path})
         line = {

@@ -19,6 +19,7 @@ from serve.exported_metrics import exported
 from serve.refusals import RefusedError, invalid, other
 
 if TYPE_CHECKING:
+    from cetd.serving.places import Place
     from serve.gateway import Event, Gateway
 
 PAGE = Path(__file__).parent / "page"
@@ -35,9 +36,19 @@ def routes(gateway: Gateway) -> FastAPI:
 
     description = "Requirements of source code, and programs rebuilt from them."
     app = FastAPI(title="CET-D", description=description, lifespan=living)
-    app.exception_handler(RefusedError)(lambda _, refusal: refusal.response())
-    app.exception_handler(RequestValidationError)(lambda _, error: invalid(error).response())
-    app.exception_handler(HTTPException)(lambda _, error: other(error).response())
+
+    # Coroutines: plain functions would each go to a thread.
+    @app.exception_handler(RefusedError)
+    async def _(_: Request, refusal: RefusedError) -> Response:
+        return refusal.response()
+
+    @app.exception_handler(RequestValidationError)
+    async def _(_: Request, error: RequestValidationError) -> Response:
+        return invalid(error).response()
+
+    @app.exception_handler(HTTPException)
+    async def _(_: Request, error: HTTPException) -> Response:
+        return other(error).response()
 
     @app.post("/v1/requirements", summary="Structured requirements of code")
     async def requirements(body: RequirementsBody, request: Request) -> Response:
@@ -51,7 +62,7 @@ def routes(gateway: Gateway) -> FastAPI:
 
     @app.post("/v1/pipeline", summary="Requirements of code, and the program that an LLM writes from them")
     async def pipeline(body: PipelineBody, request: Request) -> Response:
-        events = gateway.pipeline_events(body, _id(request))
+        events = _leaving(request.state.place, gateway.pipeline_events(body, _id(request)))
         if body.stream:
             return await _streamed(events)
         *_, (_, whole) = [event async for event in events]
@@ -99,6 +110,14 @@ def _file(path: Path) -> Any:
         return FileResponse(path, headers={"cache-control": "no-cache"})
 
     return file
+
+
+async def _leaving(place: Place, events: AsyncIterator[Event]) -> AsyncIterator[Event]:
+    """The events; once the requirements are written, the place at the model is another's."""
+    async for name, data in events:
+        if name == "requirements":
+            place.give_back()
+        yield name, data
 
 
 async def _renamed(events: AsyncIterator[Event]) -> AsyncIterator[Event]:

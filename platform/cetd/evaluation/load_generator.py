@@ -158,7 +158,8 @@ async def apply(
 async def arrive(url: str, send: Sender, numbers: Iterator[int], rate: float, seconds: float) -> Load:
     """Send ``rate`` requests per second, at even distances, for ``seconds``; all are awaited.
 
-    One that is late because this process is, is sent at once, and its time counts from then.
+    One that is late because this process is, is sent at once, and its time counts from then; those that the time is
+    over for are not sent.
     """
     timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
     async with aiohttp.ClientSession(url, connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as session:
@@ -166,6 +167,8 @@ async def arrive(url: str, send: Sender, numbers: Iterator[int], rate: float, se
         sent: list[asyncio.Task[Reply]] = []
         for place in range(int(rate * seconds)):
             await asyncio.sleep(max(0.0, began + place / rate - time.perf_counter()))
+            if time.perf_counter() > began + seconds:
+                break
             sent.append(asyncio.create_task(_timed(session, send, next(numbers), began)))
         replies = await asyncio.gather(*sent)
         return Load(replies, time.perf_counter() - began, time.process_time() - busy)

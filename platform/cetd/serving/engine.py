@@ -7,6 +7,8 @@ row is free at the next step. Engines know nothing of HTTP, Ray or versions.
 from __future__ import annotations
 
 import asyncio
+import os
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable
@@ -20,6 +22,8 @@ from cetd.serving.answers import Piece, Text
 _INCOMPLETE = "\ufffd"
 # The most tokens that one character takes, a byte each.
 _LONGEST_CHARACTER = 4
+# Unix's niceness: what is added, and the most there is.
+_STEP_BACK, _NICEST = 10, 19
 
 
 class EngineStoppedError(RuntimeError):
@@ -88,6 +92,17 @@ class Call:
             return ""
         self._unsaid.clear()
         return text
+
+
+def step_back() -> None:
+    """Have this thread, and those that it will start, run behind all others of the machine.
+
+    However busy a model is, what takes requests, hands them on and refuses them is to be on time: else they pile up
+    where nobody counts them.
+    """
+    thread = threading.get_native_id()
+    niceness = os.getpriority(os.PRIO_PROCESS, thread)
+    os.setpriority(os.PRIO_PROCESS, thread, min(_NICEST, niceness + _STEP_BACK))
 
 
 def tell(heard: Iterable[tuple[Call, Event]]) -> None:

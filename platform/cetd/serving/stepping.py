@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from cetd.data.tokenizer import Tokenizer
 from cetd.generation.continuous import ContinuousBatch
-from cetd.serving.engine import Call, Engine, EngineStoppedError, tell
+from cetd.serving.engine import Call, Engine, EngineStoppedError, step_back, tell
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +52,7 @@ class SteppingEngine(Engine):
         self._commands.put(lambda: self._forget(call))
 
     def _step_for_ever(self) -> None:
+        step_back()
         closing = False
         try:
             while not (closing and not self._calls):

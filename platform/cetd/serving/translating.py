@@ -14,6 +14,8 @@ import tempfile
 import threading
 import time
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import ctranslate2
@@ -24,7 +26,7 @@ from cetd.data.tokenizer import EOS_ID, Tokenizer
 from cetd.generation.continuous import Finish
 from cetd.models.encoder_decoder import EncoderDecoder
 from cetd.models.translator import write_translator
-from cetd.serving.engine import Call, Engine, EngineStoppedError, tell
+from cetd.serving.engine import Call, Engine, EngineStoppedError, step_back, tell
 
 log = logging.getLogger(__name__)
 
@@ -57,13 +59,17 @@ class TranslatingEngine(Engine):
         workers = 2 * self._processors
         with tempfile.TemporaryDirectory() as converted:
             self._names = write_translator(model, tokenizer.tokens, Path(converted))
-            self._translator = ctranslate2.Translator(
+            make = partial(
+                ctranslate2.Translator,
                 converted,
                 device=device,
                 compute_type=COMPUTE_TYPES[precision],
                 inter_threads=workers,
                 intra_threads=1,
             )
+            # Its own threads have the niceness of the one that makes it.
+            with ThreadPoolExecutor(1, initializer=step_back) as behind:
+                self._translator = behind.submit(make).result()
         self._change = threading.Condition()
         # All below are guarded by it.
         self._waiting: deque[Call] = deque()
@@ -108,6 +114,7 @@ class TranslatingEngine(Engine):
             call.ended = True  # which the next step of its row sees
 
     def _decode_for_ever(self) -> None:
+        step_back()
         batch: list[Call] = []
         try:
             while batch := self._next():

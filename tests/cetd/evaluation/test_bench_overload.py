@@ -44,7 +44,7 @@ def server(folder: Path, places: int) -> Server:
 def test_a_server_that_refuses_keeps_its_time(tmp_path: Path) -> None:
     found = overload(server(tmp_path, places=16), ["x"], places=16, seconds=2)
     assert not found["full"]["errors"]
-    assert found["offered"] == OVER * found["full"]["requests_per_s"]
+    assert 0 < found["sent"] <= found["offered"] == OVER * found["full"]["requests_per_s"]
     assert found["over"]["errors"]["503"] > found["over"]["requests"] / 4
     assert len(found["memory"]) == len(found["by_interval"]) == 5
     assert found["targets"]["memory"]["met"]

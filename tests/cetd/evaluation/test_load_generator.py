@@ -7,6 +7,7 @@ import itertools
 import json
 import math
 import threading
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -20,9 +21,11 @@ from hypothesis import strategies as st
 
 from cetd.evaluation.load_generator import (
     PERCENTILES,
+    Answer,
     Load,
     Reply,
     apply,
+    arrive,
     by_interval,
     distinct,
     get,
@@ -115,6 +118,21 @@ def test_a_load_of_some_seconds_ends_after_them_and_awaits_what_has_begun(url: s
     assert len(load.replies) == len(seen.bodies) > 3
     assert all(reply.began_s < 0.2 for reply in load.replies)
     assert load.seconds >= 0.2
+
+
+def test_requests_that_come_at_a_rate_do_not_wait_for_answers(url: str, seen: Seen) -> None:
+    load = asyncio.run(arrive(url, infer(INPUTS, 8), itertools.count(), rate=1000, seconds=0.2))
+    assert 0 < len(load.replies) == len(seen.bodies) <= 200
+    assert seen.most > 1
+
+
+def test_what_its_time_is_over_for_is_not_sent(url: str) -> None:
+    async def slow(session: Any, number: int) -> Answer:
+        time.sleep(0.05)
+        return Answer(200, {})
+
+    load = asyncio.run(arrive(url, slow, itertools.count(), rate=1000, seconds=0.2))
+    assert len(load.replies) <= 5
 
 
 @pytest.mark.parametrize("end", [{}, {"requests": 1, "seconds": 1.0}])
