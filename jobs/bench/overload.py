@@ -19,9 +19,9 @@ from jobs.bench import serve
 from jobs.bench.report import write
 
 HELP = "CET-D on Ray Serve at twice the rate that it can answer"
-# Requests that wait in the gateway, and all that the server has in hand with them: each of two replicas has 32 that
-# decode and 16 that are about to.
-QUEUED, PLACES = 32, 128
+# Requests that wait in the gateway. With them the server has 128 in hand: each of two replicas has 32 that decode and
+# 16 that are about to. Clients ask again before the place that they had is free.
+QUEUED, CLIENTS = 32, 112
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     folder = runs_root(None) / "bench" / "overload"
     model = serve.model(arguments.model, folder)
     side = serve.side(document, model, folder, "serve", changed={"limits": {"max_queued": QUEUED}})
-    found = overload(side.server, sources(), PLACES, 60 * arguments.minutes)
+    found = overload(side.server, sources(), CLIENTS, 60 * arguments.minutes)
     report = {"benchmark": "overload", "model": str(model), "minutes": arguments.minutes, **found, **provenance()}
     write(report)
     _print(report)
@@ -57,7 +57,7 @@ def _print(report: dict[str, Any]) -> None:
     console = Console()
     full, over = report["full"], report["over"]
     lines = [
-        f"full, {report['places']} clients: {full['requests_per_s']:.0f} requests/s, p95 {_p95(full)}, "
+        f"full, {report['clients']} clients: {full['requests_per_s']:.0f} requests/s, p95 {_p95(full)}, "
         f"refused or failed: {full['errors'] or 'none'}",
         f"sent {report['sent']:.0f}/s of {report['offered']:.0f} for {report['minutes']:g} min: "
         f"{over['requests_per_s']:.0f} answered/s, p95 {_p95(over)}, refused or failed: {over['errors'] or 'none'}",

@@ -1,7 +1,7 @@
 """How a server bears requests at twice the rate that it can answer: who is taken is answered in time, memory is flat.
 
-What it can answer is measured first, with as many clients as it has places: it is full then, and refuses next to
-nobody. Clients stand for other machines: the server's processes step back behind them.
+What it can answer is measured first, with almost as many clients as it has places: it is all but full then, and
+refuses next to nobody. Clients stand for other machines: the server's processes step back behind them.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ _WARM_UP = 2
 _INTERVALS = 5
 
 
-def overload(server: Server, sources: Sequence[str], places: int, seconds: float) -> dict[str, Any]:
-    """Fill the server's ``places``, then offer it twice what it answered, for ``seconds``.
+def overload(server: Server, sources: Sequence[str], clients: int, seconds: float) -> dict[str, Any]:
+    """Fill the server with ``clients``, then offer it twice what it answered, for ``seconds``.
 
     Returns:
         ``full`` and ``over``, the summaries of both loads (see :func:`load_generator.summary`); requests per second,
@@ -46,14 +46,14 @@ def overload(server: Server, sources: Sequence[str], places: int, seconds: float
     numbers, ask = itertools.count(), infer(sources, MAX_NEW_TOKENS)
     behind = replace(server, command=("nice", "-n", str(_NICENESS), *server.command))
     with running(behind) as usage:
-        asyncio.run(load_generator.apply(server.url, ask, numbers, places, requests=_WARM_UP * places))
+        asyncio.run(load_generator.apply(server.url, ask, numbers, clients, requests=_WARM_UP * clients))
         full = summary(
-            asyncio.run(load_generator.apply(server.url, ask, numbers, places, seconds=min(_FULL_S, seconds)))
+            asyncio.run(load_generator.apply(server.url, ask, numbers, clients, seconds=min(_FULL_S, seconds)))
         )
         if not full["requests"]:
             raise InfrastructureError(f"{server.name} answers nothing: see {server.log}")
         rate = OVER * full["requests_per_s"]
-        log.info("%d clients: %.0f requests/s; offering %.0f", places, full["requests_per_s"], rate)
+        log.info("%d clients: %.0f requests/s; offering %.0f", clients, full["requests_per_s"], rate)
         memory, loads = [], []
         for _ in range(_INTERVALS):
             loads.append(asyncio.run(load_generator.arrive(server.url, ask, numbers, rate, seconds / _INTERVALS)))
@@ -66,7 +66,7 @@ def overload(server: Server, sources: Sequence[str], places: int, seconds: float
     slower = over["latency_ms"]["p95"] / full["latency_ms"]["p95"]
     grown = memory[-1] / memory[0]
     return {
-        "places": places,
+        "clients": clients,
         "full": full,
         "offered": rate,
         "sent": len(replies) / seconds,

@@ -42,7 +42,7 @@ def server(folder: Path, places: int) -> Server:
 
 
 def test_a_server_that_refuses_keeps_its_time(tmp_path: Path) -> None:
-    found = overload(server(tmp_path, places=16), ["x"], places=16, seconds=2)
+    found = overload(server(tmp_path, places=16), ["x"], clients=16, seconds=2)
     assert not found["full"]["errors"]
     assert 0 < found["sent"] <= found["offered"] == OVER * found["full"]["requests_per_s"]
     assert found["over"]["errors"]["503"] > found["over"]["requests"] / 4
@@ -52,6 +52,6 @@ def test_a_server_that_refuses_keeps_its_time(tmp_path: Path) -> None:
 
 
 def test_a_server_that_takes_all_does_not(tmp_path: Path) -> None:
-    found = overload(server(tmp_path, places=10_000), ["x"], places=16, seconds=3)
+    found = overload(server(tmp_path, places=10_000), ["x"], clients=16, seconds=3)
     assert not found["over"]["errors"]
     assert not found["targets"]["p95"]["met"]
