@@ -159,7 +159,8 @@ def registered(model: str, registry: Registry, folder: RunFolder, decision: dict
         return before
     told = {name: decision[name] for name in ("contest", "learned_from")}
     gate = {"phase": 4, "decision": f"better than {decision['live']}", "pass_rate": decision["pass_rate"]["candidate"]}
-    return models.register(registry, model, trained, {"gate": gate, "retraining": told, "parent": decision["live"]})
+    lineage = {"run": str(folder.path), "gate": gate, "retraining": told, "parent": decision["live"]}
+    return models.register(registry, model, trained, lineage)
 
 
 def promote(registry: Registry, model: str, decision: dict[str, Any]) -> None:

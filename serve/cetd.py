@@ -15,6 +15,8 @@ from serve.model import WAITING_ROWS, Model
 
 # Requests that one gateway has in hand: it waits far more than it works.
 GATEWAY_REQUESTS = 1024
+# Requests that it has not begun. Serve refuses further ones for half of what it would cost the gateway itself.
+GATEWAY_BURST = 64
 # The share of a full batch from which another replica is started.
 BUSY = 0.75
 # The gateway has an access log of its own.
@@ -58,7 +60,7 @@ def app(args: dict[str, Any]) -> Application:
     return GatewayDeployment.options(
         num_replicas=config.gateways,
         max_ongoing_requests=GATEWAY_REQUESTS,
-        max_queued_requests=GATEWAY_REQUESTS,
+        max_queued_requests=GATEWAY_BURST,
         backpressure_config=refused,
         graceful_shutdown_timeout_s=DRAIN_S,
         logging_config=QUIET,

@@ -107,7 +107,8 @@ class Guard:
         # Serve's proxy makes one where the client has none, and names it in the answer.
         request_id = headers.get(REQUEST_ID, "")
         scope.setdefault("state", {})["request_id"] = request_id
-        status, holder, place = 0, None, None
+        status, holder = 0, None
+        place: Place | None = None
 
         async def answer(message: Message) -> None:
             nonlocal status
@@ -115,6 +116,8 @@ class Guard:
                 status = message["status"]
                 if _path(scope) not in _DOCS:
                     MutableHeaders(scope=message).update(_SECURITY)
+            if place and message["type"] == "http.response.body" and not message.get("more_body", False):
+                place.give_back()  # before the client knows that it may ask again
             await send(message)
 
         try:

@@ -19,9 +19,9 @@ from jobs.bench import serve
 from jobs.bench.report import write
 
 HELP = "CET-D on Ray Serve at twice the rate that it can answer"
-# Requests that wait in the gateway. With them the server has 128 in hand: each of two replicas has 32 that decode and
-# 16 that are about to. Clients ask again before the place that they had is free.
-QUEUED, CLIENTS = 32, 112
+# Requests that wait in the gateway, and all that the server has in hand with them: each of two replicas has 32 that
+# decode and 16 that are about to.
+QUEUED, CLIENTS = 32, 128
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -78,6 +78,7 @@ def test_a_better_candidate_is_registered_though_the_job_is_killed_on_the_way(pr
     assert live
     assert live.number == 1
     assert registered.lineage["parent"] == "cetd:1"
+    assert registered.lineage["run"] == str(presets / "better")
     assert registered.lineage["gate"]["decision"] == "better than cetd:1"
     with retraining(presets, "better", "kind", "promote=true") as started:
         assert "cetd:2 is live" in end(started)

@@ -1,12 +1,11 @@
 """How a server bears requests at twice the rate that it can answer: who is taken is answered in time, memory is flat.
 
-What it can answer is measured first, with almost as many clients as it has places: it is all but full then, and
-refuses next to nobody. Clients stand for other machines: the server's processes step back behind them.
+What it can answer is measured first, with as many clients as it has places: it is full then, and refuses next to
+nobody. Clients stand for other machines: the server's processes step back behind them.
 """
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import logging
 from collections.abc import Sequence
@@ -46,9 +45,9 @@ def overload(server: Server, sources: Sequence[str], clients: int, seconds: floa
     numbers, ask = itertools.count(), infer(sources, MAX_NEW_TOKENS)
     behind = replace(server, command=("nice", "-n", str(_NICENESS), *server.command))
     with running(behind) as usage:
-        asyncio.run(load_generator.apply(server.url, ask, numbers, clients, requests=_WARM_UP * clients))
+        load_generator.run(load_generator.apply(server.url, ask, numbers, clients, requests=_WARM_UP * clients))
         full = summary(
-            asyncio.run(load_generator.apply(server.url, ask, numbers, clients, seconds=min(_FULL_S, seconds)))
+            load_generator.run(load_generator.apply(server.url, ask, numbers, clients, seconds=min(_FULL_S, seconds)))
         )
         if not full["requests"]:
             raise InfrastructureError(f"{server.name} answers nothing: see {server.log}")
@@ -56,7 +55,9 @@ def overload(server: Server, sources: Sequence[str], clients: int, seconds: floa
         log.info("%d clients: %.0f requests/s; offering %.0f", clients, full["requests_per_s"], rate)
         memory, loads = [], []
         for _ in range(_INTERVALS):
-            loads.append(asyncio.run(load_generator.arrive(server.url, ask, numbers, rate, seconds / _INTERVALS)))
+            loads.append(
+                load_generator.run(load_generator.arrive(server.url, ask, numbers, rate, seconds / _INTERVALS))
+            )
             memory.append(usage.now())
             log.info("%s, %.0f MiB", summary(loads[-1])["errors"], memory[-1] / 2**20)
     replies = [one for load in loads for one in load.replies]

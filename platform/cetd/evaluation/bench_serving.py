@@ -7,7 +7,6 @@ its cores: the load average before and after is part of the report.
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import logging
 import os
@@ -203,7 +202,7 @@ def _sustained(side: Side, ask: Sender, numbers: Iterator[int], minutes: float, 
 
 
 def _load(side: Side, send: Sender, numbers: Iterator[int], concurrency: int, **end: Any) -> Load:
-    load = asyncio.run(load_generator.apply(side.server.url, send, numbers, concurrency, **end))
+    load = load_generator.run(load_generator.apply(side.server.url, send, numbers, concurrency, **end))
     if not any(reply.status == OK for reply in load.replies):
         raise InfrastructureError(
             f"{side.server.name} does not answer any more ({concurrency} clients; requests by status: "

@@ -15,11 +15,12 @@ import json
 import math
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+import uvloop
 
 OK = 200
 # Status of a request without a whole answer: no connection, out of time, a stream that broke off.
@@ -119,6 +120,12 @@ def get(path: str) -> Sender:
 
 
 # ------------------------------------------------------------------------------------------------ the load
+
+
+def run(load: Coroutine[Any, Any, Load]) -> Load:
+    """Have a load applied, in an event loop that takes less time than Python's own."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(load)
 
 
 async def apply(

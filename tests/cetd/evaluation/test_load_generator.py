@@ -32,6 +32,7 @@ from cetd.evaluation.load_generator import (
     infer,
     percentile,
     requirements,
+    run,
     summary,
 )
 from cetd.evaluation.server_process import free_port
@@ -103,7 +104,7 @@ def url(seen: Seen) -> Iterator[str]:
 
 def test_so_many_requests_are_sent_as_were_asked_for_each_another(url: str, seen: Seen) -> None:
     numbers = itertools.count()
-    load = asyncio.run(apply(url, infer(INPUTS[:2], 8), numbers, 4, requests=30))
+    load = run(apply(url, infer(INPUTS[:2], 8), numbers, 4, requests=30))
     assert len(load.replies) == 30
     assert next(numbers) == 30
     asked = sorted(text for body in seen.bodies for text in body["inputs"])
@@ -114,14 +115,14 @@ def test_so_many_requests_are_sent_as_were_asked_for_each_another(url: str, seen
 
 
 def test_a_load_of_some_seconds_ends_after_them_and_awaits_what_has_begun(url: str, seen: Seen) -> None:
-    load = asyncio.run(apply(url, infer(INPUTS, 8), itertools.count(), 3, seconds=0.2))
+    load = run(apply(url, infer(INPUTS, 8), itertools.count(), 3, seconds=0.2))
     assert len(load.replies) == len(seen.bodies) > 3
     assert all(reply.began_s < 0.2 for reply in load.replies)
     assert load.seconds >= 0.2
 
 
 def test_requests_that_come_at_a_rate_do_not_wait_for_answers(url: str, seen: Seen) -> None:
-    load = asyncio.run(arrive(url, infer(INPUTS, 8), itertools.count(), rate=1000, seconds=0.2))
+    load = run(arrive(url, infer(INPUTS, 8), itertools.count(), rate=1000, seconds=0.2))
     assert 0 < len(load.replies) == len(seen.bodies) <= 200
     assert seen.most > 1
 
@@ -131,18 +132,18 @@ def test_what_its_time_is_over_for_is_not_sent(url: str) -> None:
         time.sleep(0.05)
         return Answer(200, {})
 
-    load = asyncio.run(arrive(url, slow, itertools.count(), rate=1000, seconds=0.2))
+    load = run(arrive(url, slow, itertools.count(), rate=1000, seconds=0.2))
     assert len(load.replies) <= 5
 
 
 @pytest.mark.parametrize("end", [{}, {"requests": 1, "seconds": 1.0}])
 def test_a_load_has_one_end(url: str, end: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="give one of them"):
-        asyncio.run(apply(url, infer(INPUTS, 8), itertools.count(), 3, **end))
+        run(apply(url, infer(INPUTS, 8), itertools.count(), 3, **end))
 
 
 def test_answers_and_errors_are_told_apart(url: str) -> None:
-    load = asyncio.run(apply(url, infer(INPUTS, 8), itertools.count(), 4, requests=30))
+    load = run(apply(url, infer(INPUTS, 8), itertools.count(), 4, requests=30))
     found = summary(load)
     assert found["requests"] == 20
     assert found["errors"] == {"503": 10}
@@ -154,13 +155,13 @@ def test_answers_and_errors_are_told_apart(url: str) -> None:
 
 
 def test_where_nobody_listens_there_is_no_answer() -> None:
-    load = asyncio.run(apply(f"http://127.0.0.1:{free_port()}", get("/health"), itertools.count(), 2, requests=4))
+    load = run(apply(f"http://127.0.0.1:{free_port()}", get("/health"), itertools.count(), 2, requests=4))
     found = summary(load)
     assert (found["requests"], found["errors"], found["latency_ms"]) == (0, {"0": 4}, None)
 
 
 def test_the_first_token_of_a_stream_is_timed_and_one_that_breaks_off_is_an_error(url: str) -> None:
-    load = asyncio.run(apply(url, requirements(INPUTS, 8), itertools.count(), 1, requests=3))
+    load = run(apply(url, requirements(INPUTS, 8), itertools.count(), 1, requests=3))
     whole, broken, refused = load.replies
     assert (whole.status, whole.tokens, whole.server_s) == (200, 2, 0.003)
     assert whole.first_token_s is not None
@@ -170,7 +171,7 @@ def test_the_first_token_of_a_stream_is_timed_and_one_that_breaks_off_is_an_erro
 
 
 def test_any_path_can_be_asked_for(url: str) -> None:
-    load = asyncio.run(apply(url, get("/health"), itertools.count(), 2, requests=10))
+    load = run(apply(url, get("/health"), itertools.count(), 2, requests=10))
     assert Counter(reply.status for reply in load.replies) == {200: 10}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -288,4 +289,15 @@ def test_where_no_more_may_decode_nobody_spins(folder: Path, monkeypatch: pytest
         await asyncio.gather(*asked)
 
     asyncio.run(ask())
+    engine.close()
+
+
+@pytest.mark.parametrize("kind", ["stepping", "translating"])
+def test_who_takes_requests_has_precedence_over_the_model(kind: str, folder: Path) -> None:
+    own, before = os.getpriority(os.PRIO_PROCESS, 0), set(os.listdir("/proc/self/task"))
+    engine = make(kind, folder)
+    asyncio.run(engine.write(Request(sources(folder, 1)[0], GREEDY, 0)))
+    started = set(os.listdir("/proc/self/task")) - before
+    assert {os.getpriority(os.PRIO_PROCESS, int(thread)) for thread in started} == {min(19, own + 10)}
+    assert os.getpriority(os.PRIO_PROCESS, 0) == own
     engine.close()
