@@ -121,7 +121,6 @@ def environment(haproxy: bool) -> dict[str, str]:
         "RAY_worker_niceness": "0",
         "RAY_SERVE_ENABLE_HA_PROXY": str(int(haproxy)),
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": str(int(haproxy)),
-        "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(free_port()),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(free_port()),
     }

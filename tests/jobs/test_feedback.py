@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -77,40 +75,39 @@ def test_a_finished_run_is_not_run_again(undisturbed: Path, runs: Path) -> None:
     assert_exactly_once(undisturbed, CONFIG.loop.iterations)
 
 
-def test_a_run_killed_and_resumed_again_and_again_equals_the_undisturbed_one(undisturbed: Path, runs: Path) -> None:
+def test_a_run_whose_job_and_workers_are_killed_again_and_again_equals_the_undisturbed_one(
+    undisturbed: Path, runs: Path
+) -> None:
     rng = random.Random(7)
-    target = rng.randint(1, CONFIG.loop.iterations - 1)
-    moments: list[Callable[[Job], bool]] = [
-        lambda running: "training" in running.said(),  # the models
-        lambda running: "starting" in running.said(),  # engines, policy, sandbox, learner
-        lambda running: running.updates() >= target,  # between checkpoints, or while one is written
-    ]
     root = runs / "fresh"  # no models yet
     root.mkdir()
-    for number, moment in enumerate(moments):
-        with job(root, "killed", flags=("--resume",) if number else ()) as running:
-            until(partial(moment, running), running)
-            time.sleep(rng.uniform(0, 0.3))
-            running.kill()
-    with job(root, "killed", flags=("--resume",)) as last:
-        last.finish()
-    assert rows(last.folder) == rows(undisturbed)
-    expected, found = last_weights(undisturbed), last_weights(last.folder)
-    assert all((found[name] == tensor).all() for name, tensor in expected.items())
-    assert len(read_metrics(last.folder / "metrics.jsonl")) == CONFIG.loop.iterations
-
-
-def test_killed_workers_lose_nothing_and_change_nothing(undisturbed: Path, runs: Path) -> None:
-    with job(runs, "without-workers") as running:
+    with job(root, "killed") as running:
+        kill_when("training", running, rng)  # the models
+    with job(root, "killed", flags=("--resume",)) as running:
+        kill_when("starting", running, rng)  # engines, policy, sandbox, learner
+    with job(root, "killed", flags=("--resume",)) as running:
         for title in ("ray::PolicyActor", "ray::SandboxActor", "ray::RayTrainWorker"):
             before = running.updates()
             until(lambda before=before: running.updates() > before, running)
             running.kill_one(title)
-        summary = running.finish()
-    assert rows(running.folder) == rows(undisturbed)
-    expected, found = last_weights(undisturbed), last_weights(running.folder)
+        # Between checkpoints, or while one is written.
+        target = min(running.updates() + rng.randint(0, 1), CONFIG.loop.iterations - 1)
+        until(lambda: running.updates() >= target, running)
+        time.sleep(rng.uniform(0, 0.3))
+        running.kill()
+    with job(root, "killed", flags=("--resume",)) as last:
+        summary = last.finish()
+    assert rows(last.folder) == rows(undisturbed)
+    expected, found = last_weights(undisturbed), last_weights(last.folder)
     assert all((found[name] == tensor).all() for name, tensor in expected.items())
+    assert len(read_metrics(last.folder / "metrics.jsonl")) == CONFIG.loop.iterations
     assert summary["unscored"] == 0
+
+
+def kill_when(said: str, running: Job, rng: random.Random) -> None:
+    until(lambda: said in running.said(), running)
+    time.sleep(rng.uniform(0, 0.3))
+    running.kill()
 
 
 def test_the_run_goes_on_at_quorum_while_a_killed_engine_comes_back(runs: Path) -> None:
