@@ -48,8 +48,8 @@ def app(args: dict[str, Any]) -> Application:
     served = Model.options(
         **options,
         max_ongoing_requests=each,
-        # A request that is on its way to a replica counts as waiting, too.
-        max_queued_requests=limits.max_queued + each,
+        # Requests on their way to a replica count as waiting, too; the gateway's own bound comes first.
+        max_queued_requests=places,
         backpressure_config=refused,
         max_surge_percent=100,
         graceful_shutdown_timeout_s=DRAIN_S,

@@ -59,7 +59,9 @@ class BatchingConfig(Section):
 class LimitsConfig(Section):
     """What a client may ask for, and how long it waits."""
 
-    max_queued: Positive = Field(default=64, description="requests that wait per gateway; further ones get 503")
+    max_queued: Positive = Field(
+        default=64, description="requests that wait for a replica, per gateway; others get 503"
+    )
     retry_after_s: Positive = Field(default=2, description="Retry-After of a 503")
     max_body_bytes: Positive = Field(default=1_048_576, description="larger bodies are refused with 413")
     max_inputs: Positive = Field(default=32, description="texts in one request to /infer")
