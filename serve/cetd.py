@@ -15,7 +15,7 @@ from serve.model import WAITING_ROWS, Model
 
 # Requests that one gateway has in hand: it waits far more than it works.
 GATEWAY_REQUESTS = 1024
-# Requests that it has not begun. Serve refuses further ones for half of what it would cost the gateway itself.
+# Requests that it has not begun; Serve refuses further ones before the gateway sees them.
 GATEWAY_BURST = 64
 # The share of a full batch from which another replica is started.
 BUSY = 0.75

@@ -58,16 +58,23 @@ class Room:
     places: Places
     retry_after_s: int
 
+    def check(self) -> None:
+        """Before a body is read: under overload, what refusing costs is taken from those who are served.
+
+        Raises:
+            RefusedError: all places are taken.
+        """
+        if self.places.full:
+            raise overloaded(self.retry_after_s)
+
     def take(self) -> Place:
-        """A place, before the body is read: under overload, what refusing costs is taken from those who are served.
+        """A place, once the body is there: who sends slowly takes none from others.
 
         Raises:
             RefusedError: all are taken.
         """
-        place = self.places.take()
-        if place is None:
-            raise overloaded(self.retry_after_s)
-        return place
+        self.check()
+        return self.places.take()
 
 
 class Guard:
@@ -122,9 +129,13 @@ class Guard:
 
         try:
             holder = self._admit(scope, headers)
-            if self._room and _path(scope) in WRITING:
-                place = scope["state"]["place"] = self._room.take()
-            await self._app(scope, await _whole(receive, self._max_body_bytes), answer)
+            room = self._room if _path(scope) in WRITING else None
+            if room:
+                room.check()
+            body = await _whole(receive, self._max_body_bytes)
+            if room:
+                place = scope["state"]["place"] = room.take()
+            await self._app(scope, body, answer)
         except RefusedError as refusal:
             await refusal.response()(scope, receive, answer)
         except asyncio.CancelledError:

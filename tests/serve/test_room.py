@@ -68,6 +68,27 @@ def test_without_a_place_a_request_is_refused_before_its_body_is_read(path: str,
     assert b'"overloaded"' in sent[1]["body"]
 
 
+def test_who_sends_slowly_keeps_no_place_from_others(tmp_path: Path) -> None:
+    async def asked() -> tuple[int, int]:
+        app, begun, go_on = guarded(Slow(), Places(1), tmp_path), asyncio.Event(), asyncio.Event()
+
+        async def body() -> AsyncIterator[bytes]:
+            yield b'{"inputs": '
+            begun.set()
+            await go_on.wait()
+            yield b'["x = 1"]}'
+
+        async with client(app) as here:
+            headers = {"content-type": "application/json"}
+            slow = asyncio.create_task(here.post("/infer", content=body(), headers=headers))
+            await begun.wait()
+            quick = await here.post("/infer", json=INFER)
+            go_on.set()
+            return quick.status_code, (await slow).status_code
+
+    assert asyncio.run(asked()) == (200, 200)
+
+
 def test_signs_of_life_need_no_place(tmp_path: Path) -> None:
     async def asked() -> int:
         async with client(guarded(Slow(), Places(0), tmp_path)) as here:

@@ -1,7 +1,7 @@
-"""How many requests a model may have in hand: a place is taken before a request is read, and given back once.
+"""How many requests a model may have in hand: each takes a place, and gives it back once.
 
-Invariant: never more places than there are; a place that was given back can be taken again, however often its holder
-says that it is done. Lives in one event loop.
+Invariant: as many places are taken as are held; one that was given back is free, however often its holder says that it
+is done. Lives in one event loop.
 """
 
 from __future__ import annotations
@@ -14,9 +14,15 @@ class Places:
         self._number = number
         self.taken = 0
 
-    def take(self) -> Place | None:
-        """A place; None where all are taken."""
-        return Place(self) if self.taken < self._number else None
+    @property
+    def full(self) -> bool:
+        """Whether no place is free."""
+        return self.taken >= self._number
+
+    def take(self) -> Place:
+        """A place, which the caller has seen to be free."""
+        assert not self.full
+        return Place(self)
 
 
 class Place:

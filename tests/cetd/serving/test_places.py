@@ -8,10 +8,10 @@ from cetd.serving.places import Places
 def test_as_many_are_taken_as_are_held_and_never_more_than_there_are(number, done):
     places, held, given_back = Places(number), [], set()
     for holder in done:
-        if place := places.take():
-            held.append(place)
-        else:
+        if places.full:
             assert places.taken == number
+        else:
+            held.append(places.take())
         if holder < len(held):  # some of them once more
             held[holder].give_back()
             given_back.add(holder)
