@@ -61,7 +61,7 @@ def _print(report: dict[str, Any]) -> None:
         f"refused or failed: {full['errors'] or 'none'}",
         f"sent {report['sent']:.0f}/s of {report['offered']:.0f} for {report['minutes']:g} min: "
         f"{over['requests_per_s']:.0f} answered/s, p95 {_p95(over)}, refused or failed: {over['errors'] or 'none'}",
-        "p95 by fifth of the time, in ms: " + " ".join(f"{one['p95_ms']:.0f}" for one in report["by_interval"]),
+        "p95 by fifth of the time, in ms: " + " ".join(serve.shown(one["p95_ms"]) for one in report["by_interval"]),
         "memory by fifth of the time, in MiB: " + " ".join(f"{one / 2**20:,.0f}" for one in report["memory"]),
         *serve.verdicts(report["targets"]),
     ]

@@ -242,7 +242,7 @@ def _said(name: str, side: dict[str, Any]) -> Iterator[str]:
         yield f"{name}: {what}, p50, p95, p99 in ms: {', '.join(_milliseconds(overhead[key]))}"
     if sustained:
         speeds = " ".join(f"{minute['requests_per_s']:.0f}" for minute in sustained["by_minute"])
-        slowest = " ".join("-" if one["p95_ms"] is None else f"{one['p95_ms']:.0f}" for one in sustained["by_minute"])
+        slowest = " ".join(shown(minute["p95_ms"]) for minute in sustained["by_minute"])
         weights = " to ".join(f"{sustained['memory'][when] / 2**20:,.0f}" for when in ("start", "end"))
         yield f"{name}: sustained, requests/s by minute: {speeds}; p95 in ms: {slowest}; memory {weights} MiB"
 
@@ -258,6 +258,11 @@ def _limited(clients: str, level: dict[str, Any]) -> str:
         f"and {level['client_ms']:.1f} of the clients': {processors} processors answer at most "
         f"{limit(level, processors):.0f} requests/s, and answered {level['requests_per_s']:.0f}"
     )
+
+
+def shown(milliseconds: float | None) -> str:
+    """A figure of an interval; a dash where nothing was answered in it."""
+    return "-" if milliseconds is None else f"{milliseconds:.0f}"
 
 
 def _milliseconds(found: dict[str, float] | None) -> list[str]:

@@ -15,11 +15,12 @@ from ray import serve
 
 from cetd.config import DecoderConfig
 from cetd.data.tokenizer import Tokenizer
+from cetd.evaluation.server_process import free_port
 from cetd.models import huggingface
 from cetd.models.decoder import Decoder
 from serve.cetd import app
 from tests.cetd.serving.lively import lively_model
-from tests.serve.serving import Client, free_port, until
+from tests.serve.serving import Client, until
 
 # The reconstruction LLM that is served.
 MODEL = "birch"

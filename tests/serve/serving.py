@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -19,12 +17,6 @@ Found = TypeVar("Found")
 PATIENCE_S = 120
 
 SOURCE = "def f(x):\n    return x + 1\n"
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def until(condition: Callable[[], Found | None]) -> Found:

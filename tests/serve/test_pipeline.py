@@ -9,8 +9,9 @@ import pytest
 
 from cetd.data.app import Interface
 from cetd.data.prompts import program_from, reconstruction_prompt
+from cetd.evaluation.server_process import free_port
 from tests.serve.conftest import MODEL, Deploying
-from tests.serve.serving import SOURCE, Client, free_port
+from tests.serve.serving import SOURCE, Client
 
 pytestmark = [pytest.mark.ray, pytest.mark.vllm]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
+import random
 import socket
 import subprocess
 import threading
@@ -25,6 +26,8 @@ _PATIENCE_S = 300.0
 # For ending by itself; what is left then is killed.
 _GRACE_S = 20.0
 _WEIGHED_EVERY_S = 2.0
+# Above Ray's workers, below Serve's replicas and what Linux hands out (ip_local_port_range).
+_PORTS = range(20_000, 30_000)
 
 
 @dataclass(frozen=True)
@@ -118,10 +121,12 @@ def running(server: Server) -> Iterator[Usage]:
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port of this machine that nobody listens on, nor is given one by chance: the system hands out those above."""
+    for port in random.SystemRandom().sample(_PORTS, len(_PORTS)):
+        with closing(socket.socket()) as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise InfrastructureError(f"no port from {_PORTS[0]} to {_PORTS[-1]} is free")
 
 
 def tree(process: psutil.Process) -> list[psutil.Process]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import sys
 from pathlib import Path
 
@@ -94,3 +96,12 @@ def test_a_server_that_is_never_ready_is_given_up_and_ended(tmp_path: Path, monk
     ):
         pass
     assert below() <= before
+
+
+def test_a_free_port_is_none_that_the_system_hands_out() -> None:
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    with contextlib.closing(socket.socket()) as taken:
+        port = free_port()
+        taken.bind(("127.0.0.1", port))
+        assert port < lowest
+        assert port not in {free_port() for _ in range(50)}
