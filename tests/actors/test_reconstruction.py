@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ import pytest
 from actors.busy import Busy
 from actors.reconstruction import EngineStartError, Prompt, ReconstructionLLM
 from cetd.config import EngineLimits, LLMConfig, SamplingConfig
+from cetd.evaluation.server_process import free_port
 from cetd.feedback.health import EngineState
 
 pytestmark = [pytest.mark.ray, pytest.mark.vllm, pytest.mark.usefixtures("local_ray")]
@@ -53,9 +53,7 @@ async def complete(llm: ReconstructionLLM, prompts: list[Prompt], patience_s: fl
 @pytest.fixture(scope="module")
 def server(llm_folder: Path) -> Iterator[str]:
     """vLLM's own OpenAI-compatible server with the same model; its URL."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environment = {
         **os.environ,
         "VLLM_CPU_KVCACHE_SPACE": "1",

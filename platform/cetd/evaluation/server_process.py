@@ -27,7 +27,7 @@ _PATIENCE_S = 300.0
 _GRACE_S = 20.0
 _WEIGHED_EVERY_S = 2.0
 # Above Ray's workers, below Serve's replicas and what Linux hands out (ip_local_port_range).
-_PORTS = range(20_000, 30_000)
+_PORTS, _TRIES = range(20_000, 30_000), 100
 
 
 @dataclass(frozen=True)
@@ -122,11 +122,11 @@ def running(server: Server) -> Iterator[Usage]:
 
 def free_port() -> int:
     """A port of this machine that nobody listens on, nor is given one by chance: the system hands out those above."""
-    for port in random.SystemRandom().sample(_PORTS, len(_PORTS)):
+    for port in random.Random().sample(_PORTS, _TRIES):
         with closing(socket.socket()) as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
-    raise InfrastructureError(f"no port from {_PORTS[0]} to {_PORTS[-1]} is free")
+    raise InfrastructureError(f"of {_TRIES} ports from {_PORTS[0]} to {_PORTS[-1]} none is free")
 
 
 def tree(process: psutil.Process) -> list[psutil.Process]:
