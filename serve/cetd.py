@@ -48,8 +48,9 @@ def app(args: dict[str, Any]) -> Application:
     served = Model.options(
         **options,
         max_ongoing_requests=each,
-        # Requests on their way to a replica count as waiting, too; the gateway's own bound comes first.
-        max_queued_requests=places,
+        # Serve counts requests on their way to a replica as waiting, too. A lone gateway that knows how many replicas
+        # there are counts exactly, and its own bound comes first.
+        max_queued_requests=places if config.gateways == 1 and model.max_replicas is None else limits.max_queued,
         backpressure_config=refused,
         max_surge_percent=100,
         graceful_shutdown_timeout_s=DRAIN_S,

@@ -109,7 +109,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began = time.monotonic()
+        began, path = time.monotonic(), _path(scope)
         headers = Headers(scope=scope)
         # Serve's proxy makes one where the client has none, and names it in the answer.
         request_id = headers.get(REQUEST_ID, "")
@@ -121,7 +121,7 @@ class Guard:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                if _path(scope) not in _DOCS:
+                if path not in _DOCS:
                     MutableHeaders(scope=message).update(_SECURITY)
             if place and message["type"] == "http.response.body" and not message.get("more_body", False):
                 place.give_back()  # before the client knows that it may ask again
@@ -129,7 +129,7 @@ class Guard:
 
         try:
             holder = self._admit(scope, headers)
-            room = self._room if _path(scope) in WRITING else None
+            room = self._room if path in WRITING else None
             if room:
                 room.check()
             body = await _whole(receive, self._max_body_bytes)
@@ -191,7 +191,8 @@ class Guard:
     def _note(self, scope: Scope, request_id: str, status: int, holder: str | None, seconds: float) -> None:
         # The path of a route that exists: of others there is no end.
         route = scope.get("route")
-        path = getattr(route, "path", None) or (_path(scope) if _path(scope) in WRITING else "other")
+        asked = _path(scope)
+        path = getattr(route, "path", None) or (asked if asked in WRITING else "other")
         self._requests.inc(tags={"path": path, "status": str(status)})
         self._seconds.observe(seconds, tags={"path": path})
         line = {

@@ -13,6 +13,7 @@ from starlette.types import Message
 
 from cetd.config.serve import AccessConfig
 from cetd.serving.places import Places
+from serve.cetd import app as application
 from serve.gateway import Event, Gateway
 from serve.guard import Guard, Room
 from serve.routes import routes
@@ -116,3 +117,18 @@ def test_a_pipeline_leaves_its_place_to_others_while_the_llm_writes(tmp_path: Pa
             return meanwhile.status_code, (await pipeline).json(), places.taken
 
     assert asyncio.run(asked()) == (200, {"answer": "b"}, 0)
+
+
+@pytest.mark.parametrize(
+    ("args", "places", "queued"),
+    [
+        ({}, 32 + 16 + 64, 32 + 16 + 64),  # one gateway, which counts exactly
+        ({"gateways": 2}, 32 + 16 + 64, 64),
+        ({"model": {"replicas": 2, "max_replicas": 6}}, 6 * (32 + 16) + 64, 64),
+    ],
+)
+def test_no_more_wait_than_were_configured(args: dict[str, Any], places: int, queued: int) -> None:
+    gateway: Any = application(args)._bound_deployment
+    model: Any = gateway.init_args[2]._bound_deployment
+    assert gateway.init_args[3] == places
+    assert model._deployment_config.max_queued_requests == queued
